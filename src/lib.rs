@@ -1,0 +1,4 @@
+//! Faultline: from the first signal of a failure to the lesson learned.
+
+pub mod clock;
+pub mod error;
