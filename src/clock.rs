@@ -204,7 +204,8 @@ mod tests {
     #[test]
     fn parses_what_people_and_machines_send() {
         let expected = Timestamp::from_secs(1_700_000_000);
-        for text in ["2023-11-14T22:13:20Z", "2023-11-14T23:13:20+01:00", "2023-11-14T22:13:20", "2023-11-14 22:13:20"] {
+        for text in ["2023-11-14T22:13:20Z", "2023-11-14T23:13:20+01:00", "2023-11-14T22:13:20", "2023-11-14 22:13:20"]
+        {
             assert_eq!(Timestamp::parse(text), Some(expected), "{text}");
         }
         assert_eq!(Timestamp::parse("2023-11-14T22:13").map(Timestamp::to_minute).as_deref(), Some("2023-11-14 22:13"));

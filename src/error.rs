@@ -164,7 +164,11 @@ impl From<sqlx::Error> for Error {
 /// serialisation (40) classes.
 fn is_transient(code: Option<&str>) -> bool {
     code.is_some_and(|c| {
-        matches!(c, "5" | "6" | "13" | "261" | "517") || c.starts_with("08") || c.starts_with("53") || c.starts_with("57P") || c.starts_with("40")
+        matches!(c, "5" | "6" | "13" | "261" | "517")
+            || c.starts_with("08")
+            || c.starts_with("53")
+            || c.starts_with("57P")
+            || c.starts_with("40")
     })
 }
 
