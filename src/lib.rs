@@ -4,3 +4,5 @@ pub mod clock;
 pub mod error;
 pub mod markdown;
 pub mod incidents;
+pub mod reports;
+pub mod seeded;

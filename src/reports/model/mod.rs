@@ -1,0 +1,6 @@
+//! What is measured, over which incidents, and with which statistics: pure rules.
+
+pub mod compute;
+pub mod measures;
+pub mod scope;
+pub mod stats;
