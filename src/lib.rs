@@ -1,5 +1,6 @@
 //! Faultline: from the first signal of a failure to the lesson learned.
 
+pub mod charts;
 pub mod clock;
 pub mod error;
 pub mod markdown;

@@ -16,7 +16,8 @@ impl Seeded {
     /// A generator of its own for a named part, so that changing one part leaves the others alone.
     pub fn fork(&self, label: &str) -> Self {
         // FNV-1a over the label, mixed with this generator's state.
-        let hash = label.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        let hash =
+            label.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
         let mut child = Self(self.0 ^ hash);
         child.next_u64();
         child

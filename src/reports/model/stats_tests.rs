@@ -97,8 +97,7 @@ fn the_interval_covers_the_true_mean_about_as_often_as_it_says() {
     let mut seeded = Seeded::new(99);
     let covered = (0..400)
         .filter(|_| {
-            let mut sample: Vec<i64> =
-                (0..60).map(|_| (-1e9 * (1.0 - seeded.unit()).ln()).round() as i64).collect();
+            let mut sample: Vec<i64> = (0..60).map(|_| (-1e9 * (1.0 - seeded.unit()).ln()).round() as i64).collect();
             sample.sort_unstable();
             let (low, high) = interval(&sample).expect("enough values");
             low <= 1e9 && 1e9 <= high
