@@ -1,9 +1,11 @@
 //! Faultline: from the first signal of a failure to the lesson learned.
 
+pub mod alerts;
 pub mod charts;
 pub mod clock;
 pub mod error;
-pub mod markdown;
+pub mod inbox;
 pub mod incidents;
+pub mod markdown;
 pub mod reports;
 pub mod seeded;

@@ -1,0 +1,8 @@
+//! Alerts: problems that other systems report, deduplicated into one row each, and the signals
+//! that told of them.
+//!
+//! Here: reading every source's format (`sources`), the folding of events into an alert's state
+//! (`model`). Not here: how a delivery is received, kept and replayed (`crate::inbox`).
+
+pub mod model;
+pub mod sources;

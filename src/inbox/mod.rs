@@ -1,0 +1,3 @@
+//! The durable inbox of deliveries from machines.
+
+pub mod signature;
