@@ -4,9 +4,6 @@
 //! order, and the durations that follow from them), [`timeline`], [`evidence`], [`task`], [`role`],
 //! and [`input`] (what people and machines send, and what is wrong with it).
 
-#[macro_use]
-mod text_enum;
-
 pub mod command;
 pub mod evidence;
 pub mod input;
@@ -15,9 +12,10 @@ pub mod role;
 pub mod status;
 pub mod task;
 pub mod timeline;
-pub mod when;
 
 use std::fmt;
+
+use crate::fields::text_enum;
 
 pub use evidence::EvidenceKind;
 pub use milestone::{Durations, MilestoneName, MilestoneTimes, Source};

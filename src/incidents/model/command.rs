@@ -1,8 +1,9 @@
 //! The `/` commands of the timeline box: one line that does what a form would do.
 
 use crate::clock::Timestamp;
+use crate::fields::when;
 
-use super::{Role, Severity, Status, when};
+use super::{Role, Severity, Status};
 
 /// What one line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +37,9 @@ pub fn parse(text: &str, now: Timestamp) -> Option<Result<Command, String>> {
     Some(match name.to_ascii_lowercase().as_str() {
         "status" => {
             let (word, reason) = split_word(argument);
-            Status::parse(word).map(|to| Command::Status { to, reason: reason.to_owned() }).ok_or_else(|| Status::unknown(word))
+            Status::parse(word)
+                .map(|to| Command::Status { to, reason: reason.to_owned() })
+                .ok_or_else(|| Status::unknown(word))
         }
         "severity" | "sev" => {
             let (word, reason) = split_word(argument);
@@ -89,7 +92,10 @@ mod tests {
     #[test]
     fn commands_are_read() {
         let ok = |text| parse(text, now()).unwrap().unwrap();
-        assert_eq!(ok("/status resolved all good"), Command::Status { to: Status::Resolved, reason: "all good".into() });
+        assert_eq!(
+            ok("/status resolved all good"),
+            Command::Status { to: Status::Resolved, reason: "all good".into() }
+        );
         assert_eq!(ok("/severity 1"), Command::Severity { to: Severity::Sev1, reason: String::new() });
         assert_eq!(ok("/assign scribe @ada"), Command::Assign { role: Role::Scribe, who: "ada".into() });
         assert_eq!(ok("/task  drain it "), Command::Task { title: "drain it".into() });
@@ -99,7 +105,17 @@ mod tests {
 
     #[test]
     fn wrong_commands_say_what_is_wrong_and_plain_text_is_none() {
-        for text in ["/status", "/status gone", "/assign", "/assign commander", "/task", "/time soon x", "/time -5m", "/nope", "/"] {
+        for text in [
+            "/status",
+            "/status gone",
+            "/assign",
+            "/assign commander",
+            "/task",
+            "/time soon x",
+            "/time -5m",
+            "/nope",
+            "/",
+        ] {
             assert!(matches!(parse(text, now()), Some(Err(_))), "{text}");
         }
         assert_eq!(parse("rolled back", now()), None);

@@ -1,5 +1,7 @@
 //! Evidence: what is kept whole with an incident after its source forgot it.
 
+use crate::fields::text_enum;
+
 text_enum! {
     pub enum EvidenceKind("kind of evidence") {
         Trace = "trace",
@@ -60,7 +62,9 @@ mod tests {
     #[test]
     fn only_web_links_are_links() {
         assert!(safe_link("https://grafana.example/d/1?x=1").is_some());
-        for bad in ["javascript:alert(1)", "data:text/html,x", "//host/x", "mailto:a@b", "file:///etc/passwd", "", "https://"] {
+        for bad in
+            ["javascript:alert(1)", "data:text/html,x", "//host/x", "mailto:a@b", "file:///etc/passwd", "", "https://"]
+        {
             assert_eq!(safe_link(bad), None, "{bad}");
         }
     }

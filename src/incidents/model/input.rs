@@ -6,16 +6,12 @@
 mod attach;
 mod course;
 mod declare;
-mod fields;
 
 pub use attach::{EvidenceInput, NewEvidence, NewTask, Patch, PatchInput, TaskInput};
-pub use course::{
-    EditEntryInput, MilestoneInput, NewEntry, SetMilestone, StatusChange, StatusInput, TimelineInput,
-};
+pub use course::{EditEntryInput, MilestoneInput, NewEntry, SetMilestone, StatusChange, StatusInput, TimelineInput};
 pub use declare::{Declare, DeclareInput, NewMilestone};
 
 /// Limits in characters: generous for people, small enough that a page stays bounded.
-pub const MAX_TITLE: usize = 200;
 pub const MAX_REASON: usize = 1_000;
 pub const MAX_SUMMARY: usize = 10_000;
 pub const MAX_ENTRY: usize = 20_000;

@@ -6,6 +6,7 @@
 use chrono::TimeDelta;
 
 use crate::clock::Timestamp;
+use crate::fields::{FUTURE_TOLERANCE, text_enum};
 
 text_enum! {
     /// The lifecycle times, in the order in which they usually come.
@@ -93,9 +94,6 @@ pub const ORDER: [(MilestoneName, MilestoneName); 15] = {
     ]
 };
 
-/// How far a time may lie ahead of our clock: senders' clocks differ.
-pub const FUTURE_TOLERANCE: TimeDelta = TimeDelta::minutes(2);
-
 /// Two milestones that cannot have happened so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -121,7 +119,8 @@ impl std::fmt::Display for Violation {
 
 /// To the second, or finer when the seconds are equal to the eye only.
 fn exact(at: Timestamp) -> String {
-    let pattern = if at.as_micros().rem_euclid(1_000_000) == 0 { "%Y-%m-%d %H:%M:%S UTC" } else { "%Y-%m-%d %H:%M:%S%.f UTC" };
+    let pattern =
+        if at.as_micros().rem_euclid(1_000_000) == 0 { "%Y-%m-%d %H:%M:%S UTC" } else { "%Y-%m-%d %H:%M:%S%.f UTC" };
     at.format(pattern)
 }
 
@@ -277,7 +276,8 @@ mod tests {
 
     #[test]
     fn durations_follow_the_definitions() {
-        let d = times(&[(ImpactStarted, 0), (Detected, 4), (Acknowledged, 6), (Mitigated, 34), (Resolved, 60)]).durations();
+        let d =
+            times(&[(ImpactStarted, 0), (Detected, 4), (Acknowledged, 6), (Mitigated, 34), (Resolved, 60)]).durations();
         assert_eq!(d.to_detect, Some(TimeDelta::minutes(4)));
         assert_eq!(d.to_acknowledge, Some(TimeDelta::minutes(2)));
         assert_eq!(d.to_mitigate, Some(TimeDelta::minutes(30)));

@@ -1,5 +1,7 @@
 //! Who does what while an incident is open. A role is held by one person at a time.
 
+use crate::fields::text_enum;
+
 text_enum! {
     /// The four parts of running an incident.
     pub enum Role("role") {

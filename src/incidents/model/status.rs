@@ -5,6 +5,8 @@
 //! that were left again; their history keeps the earlier values. `declined` and `merged` are ends:
 //! only undoing the merge leaves `merged`.
 
+use crate::fields::text_enum;
+
 use super::MilestoneName;
 
 text_enum! {

@@ -1,5 +1,7 @@
 //! Tasks of an incident: what must be done now, and what follows later.
 
+use crate::fields::text_enum;
+
 text_enum! {
     /// When it is due: during the incident, or after it.
     pub enum TaskKind("task kind") {

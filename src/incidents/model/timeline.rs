@@ -3,6 +3,8 @@
 //! *Activity* is what the system wrote because something was done; *story* is what a reader of the
 //! postmortem needs. Promoting an entry moves it from the one layer to the other.
 
+use crate::fields::text_enum;
+
 text_enum! {
     pub enum Layer("timeline layer") {
         Activity = "activity",

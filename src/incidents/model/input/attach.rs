@@ -4,11 +4,11 @@ use serde::Deserialize;
 
 use crate::clock::Timestamp;
 use crate::error::FieldErrors;
+use crate::fields::{self, MAX_TITLE, past_moment};
 
 use super::super::evidence::safe_link;
 use super::super::{EvidenceKind, Kind, Severity, TaskKind, TaskState};
-use super::fields::{self, past_moment};
-use super::{MAX_EXCERPT, MAX_REASON, MAX_SERVICES, MAX_SUMMARY, MAX_TITLE};
+use super::{MAX_EXCERPT, MAX_REASON, MAX_SERVICES, MAX_SUMMARY};
 
 /// `POST …/evidence`. Which field names the thing depends on the kind.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -238,8 +238,8 @@ fn word<T: Copy>(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::TimelineInput;
+    use super::*;
 
     fn now() -> Timestamp {
         Timestamp::parse("2026-11-23T10:00:30Z").unwrap()
@@ -248,7 +248,15 @@ mod tests {
     #[test]
     fn evidence_names_what_its_kind_needs() {
         let add = |kind: &str| EvidenceInput { kind: kind.into(), ..EvidenceInput::default() };
-        for (kind, field) in [("trace", "trace_id"), ("deployment", "deployment_id"), ("alert", "alert_id"), ("log", "text"), ("link", "url"), ("", "kind"), ("image", "kind")] {
+        for (kind, field) in [
+            ("trace", "trace_id"),
+            ("deployment", "deployment_id"),
+            ("alert", "alert_id"),
+            ("log", "text"),
+            ("link", "url"),
+            ("", "kind"),
+            ("image", "kind"),
+        ] {
             assert!(add(kind).normalize(now()).unwrap_err().has(field), "{kind}");
         }
         let link = EvidenceInput { url: "javascript:alert(1)".into(), ..add("link") };
@@ -261,7 +269,8 @@ mod tests {
 
     #[test]
     fn a_patch_changes_only_what_was_sent() {
-        let patch = serde_json::from_str::<PatchInput>(r#"{"severity":"sev1","services":[]}"#).unwrap().normalize().unwrap();
+        let patch =
+            serde_json::from_str::<PatchInput>(r#"{"severity":"sev1","services":[]}"#).unwrap().normalize().unwrap();
         assert_eq!(patch, Patch { severity: Some(Severity::Sev1), services: Some(vec![]), ..Patch::default() });
         assert!(PatchInput { title: Some(" ".into()), ..PatchInput::default() }.normalize().unwrap_err().has("title"));
     }

@@ -4,9 +4,9 @@ use serde::Deserialize;
 
 use crate::clock::Timestamp;
 use crate::error::FieldErrors;
+use crate::fields::{self, past_moment};
 
 use super::super::{Layer, MilestoneName, Status};
-use super::fields::{self, past_moment};
 use super::{MAX_ENTRY, MAX_REASON};
 
 /// `POST …/status`.
@@ -40,7 +40,8 @@ impl StatusInput {
         let mut errors = FieldErrors::default();
         let to = Status::parse(&self.status);
         if to.is_none() {
-            let message = if self.status.trim().is_empty() { "is needed".to_owned() } else { Status::unknown(&self.status) };
+            let message =
+                if self.status.trim().is_empty() { "is needed".to_owned() } else { Status::unknown(&self.status) };
             errors.add("status", message);
         }
         let reason = fields::limited(&mut errors, "reason", &self.reason, MAX_REASON);
@@ -219,5 +220,4 @@ mod tests {
         let edited = edit.normalize(standing, now()).unwrap();
         assert_eq!((edited.occurred_at, edited.text.as_str()), (now(), "b"));
     }
-
 }

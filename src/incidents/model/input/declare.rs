@@ -4,9 +4,9 @@ use serde::Deserialize;
 
 use crate::clock::Timestamp;
 use crate::error::FieldErrors;
+use crate::fields;
 
 use super::super::{Kind, MilestoneName, MilestoneTimes, Severity, Source, Status};
-use super::fields;
 
 /// What was typed or sent.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -111,7 +111,8 @@ impl DeclareInput {
         let severity = self.read_severity(&mut errors);
         let kind = self.read_kind(&mut errors);
         if self.services.len() > super::MAX_SERVICES {
-            errors.add("services", format!("are {}; at most {} can be named", self.services.len(), super::MAX_SERVICES));
+            errors
+                .add("services", format!("are {}; at most {} can be named", self.services.len(), super::MAX_SERVICES));
         }
         let typed = self.typed_times(&mut errors, now);
         let status = self.read_status(&mut errors, &typed);
@@ -319,10 +320,12 @@ mod tests {
     #[test]
     fn json_and_forms_are_read_alike() {
         let json: DeclareInput =
-            serde_json::from_str(r#"{"title":"x","services":["cart","pay","cart"],"private":true,"summary":null}"#).unwrap();
+            serde_json::from_str(r#"{"title":"x","services":["cart","pay","cart"],"private":true,"summary":null}"#)
+                .unwrap();
         assert_eq!(json.services, ["cart", "pay"]);
         assert!(json.private);
-        let form: DeclareInput = serde_json::from_str(r#"{"title":"x","services":"cart, pay cart","private":"on"}"#).unwrap();
+        let form: DeclareInput =
+            serde_json::from_str(r#"{"title":"x","services":"cart, pay cart","private":"on"}"#).unwrap();
         assert_eq!((form.services, form.private), (json.services, true));
         assert!(serde_json::from_str::<DeclareInput>(r#"{"services":7}"#).is_err());
     }

@@ -1,12 +1,23 @@
-//! How single fields are read, from forms and JSON alike.
+//! How single fields are read, from forms and JSON alike, and the words of closed sets.
+//!
+//! Every `…Input` type of a room is made of these, so that a ticked box, a list of slugs or a time
+//! means the same on every page and in every body. What a room's fields mean stays in the room.
+
+mod text_enum;
+pub mod when;
+
+pub(crate) use text_enum::text_enum;
 
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 
 use crate::clock::Timestamp;
 use crate::error::FieldErrors;
 
-use super::super::milestone::FUTURE_TOLERANCE;
-use super::super::when;
+/// How far a time may lie ahead of our clock: senders' clocks differ.
+pub const FUTURE_TOLERANCE: chrono::TimeDelta = chrono::TimeDelta::minutes(2);
+
+/// Longest one-line title, in characters.
+pub const MAX_TITLE: usize = 200;
 
 /// A text that JSON may also give as `null`.
 pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -110,7 +121,7 @@ pub fn limited(errors: &mut FieldErrors, field: &str, value: &str, limit: usize)
 /// A title: one line.
 pub fn title(errors: &mut FieldErrors, field: &str, value: &str) -> String {
     let line: String = value.split_whitespace().collect::<Vec<_>>().join(" ");
-    required(errors, field, &line, super::MAX_TITLE)
+    required(errors, field, &line, MAX_TITLE)
 }
 
 /// `None` when nothing was typed or when it cannot be read; the latter is a complaint.

@@ -48,3 +48,5 @@ macro_rules! text_enum {
         }
     };
 }
+
+pub(crate) use text_enum;
