@@ -46,6 +46,8 @@ CREATE TABLE evidence (
     -- The normal form of the id or address; what is attached twice is one piece of evidence.
     reference TEXT NOT NULL,
     url TEXT NOT NULL DEFAULT '',
+    -- What the same thing is called every time it comes: an alert's key, a deployment's service.
+    topic TEXT NOT NULL DEFAULT '',
     occurred_at BIGINT,
     added_at BIGINT NOT NULL,
     added_by BIGINT REFERENCES users (id) ON DELETE SET NULL,
@@ -55,6 +57,7 @@ CREATE TABLE evidence (
 );
 CREATE INDEX evidence_by_incident ON evidence (incident_id, added_at, id);
 CREATE INDEX evidence_by_reference ON evidence (kind, reference);
+CREATE INDEX evidence_by_topic ON evidence (kind, topic, incident_id);
 
 CREATE TABLE evidence_snapshots (
     evidence_id BIGINT PRIMARY KEY REFERENCES evidence (id) ON DELETE CASCADE,

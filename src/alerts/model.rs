@@ -72,8 +72,8 @@ impl AlertSeverity {
     pub fn from_words(text: &str) -> Option<Self> {
         let word: String = text.trim().to_ascii_lowercase().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
         match word.as_str() {
-            "critical" | "crit" | "page" | "emergency" | "fatal" | "disaster" | "alert" | "p0" | "p1" | "sev0" | "sev1"
-            | "s1" | "1" => Some(Self::Critical),
+            "critical" | "crit" | "page" | "emergency" | "fatal" | "disaster" | "alert" | "p0" | "p1" | "sev0"
+            | "sev1" | "s1" | "1" => Some(Self::Critical),
             "error" | "err" | "high" | "major" | "urgent" | "p2" | "sev2" | "s2" | "2" => Some(Self::Error),
             "warning" | "warn" | "medium" | "minor" | "average" | "moderate" | "p3" | "sev3" | "s3" | "3" => {
                 Some(Self::Warning)

@@ -172,7 +172,10 @@ mod tests {
         let sign = |at: &str| hex::encode(hmac_sha256(b"s", &[at.as_bytes(), b":", b"{}"]));
         assert_eq!(check(Scheme::Grafana, &["s"], "{}", &sign("1699999990"), Some("1699999990")), Ok(()));
         assert_eq!(check(Scheme::Grafana, &["s"], "{}", &sign("1699990000"), Some("1699990000")), Err(Refusal::Stale));
-        assert_eq!(check(Scheme::Grafana, &["s"], "{}", &sign("1699990000"), Some("1699999990")), Err(Refusal::Mismatch));
+        assert_eq!(
+            check(Scheme::Grafana, &["s"], "{}", &sign("1699990000"), Some("1699999990")),
+            Err(Refusal::Mismatch)
+        );
         let untimed = hex::encode(hmac_sha256(b"s", &[b"{}"]));
         assert_eq!(check(Scheme::Grafana, &["s"], "{}", &untimed, None), Ok(()));
     }

@@ -4,11 +4,13 @@
 //! order, and the durations that follow from them), [`timeline`], [`evidence`], [`task`], [`role`],
 //! and [`input`] (what people and machines send, and what is wrong with it).
 
+pub mod chat;
 pub mod command;
 pub mod evidence;
 pub mod input;
 pub mod milestone;
 pub mod role;
+pub mod similar;
 pub mod status;
 pub mod task;
 pub mod timeline;

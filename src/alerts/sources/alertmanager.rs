@@ -45,7 +45,12 @@ pub fn member_event(member: &Value, scope: &str) -> Result<AlertEvent, Problem> 
     let status = match read::text(member, "status")?.as_deref() {
         Some("firing" | "alerting") => AlertStatus::Firing,
         Some("resolved" | "ok" | "normal") => AlertStatus::Resolved,
-        Some(other) => return Err(Problem::at("status", format!("expected firing or resolved, found '{}'", read::clean(other, 40)))),
+        Some(other) => {
+            return Err(Problem::at(
+                "status",
+                format!("expected firing or resolved, found '{}'", read::clean(other, 40)),
+            ));
+        }
         None if object.contains_key("endsAt") && ends_at.is_some() => AlertStatus::Resolved,
         None => AlertStatus::Firing,
     };

@@ -22,15 +22,18 @@ pub fn parse(body: &Value, input: &Input<'_>) -> Result<Parsed, Problem> {
 fn one(body: &Value, input: &Input<'_>) -> Result<AlertEvent, Problem> {
     read::object(body)?;
     let name = read::any_text(body, &["check", "name", "title"])?.ok_or_else(|| Problem::at("check", "is missing"))?;
-    let word = read::any_text(body, &["status", "result", "outcome", "state"])?.ok_or_else(|| Problem::at("status", "is missing"))?;
+    let word = read::any_text(body, &["status", "result", "outcome", "state"])?
+        .ok_or_else(|| Problem::at("status", "is missing"))?;
     let status = match word.to_ascii_lowercase().as_str() {
         "fail" | "failure" | "timeout" | "timed_out" => Some(AlertStatus::Firing),
         "pass" | "success" | "succeeded" | "true" => Some(AlertStatus::Resolved),
         other => status_word(other),
     };
-    let status =
-        status.ok_or_else(|| Problem::at("status", format!("expected passed or failed, found '{}'", read::clean(&word, 40))))?;
-    let from = |names: &[&str], query: &str| Ok::<_, Problem>(read::any_text(body, names)?.or_else(|| input.query(query)));
+    let status = status.ok_or_else(|| {
+        Problem::at("status", format!("expected passed or failed, found '{}'", read::clean(&word, 40)))
+    })?;
+    let from =
+        |names: &[&str], query: &str| Ok::<_, Problem>(read::any_text(body, names)?.or_else(|| input.query(query)));
     let subject = Subject {
         service: from(&["service", "service_name"], "service")?.and_then(|s| labels::service_name(&s)),
         environment: from(&["environment", "env"], "environment")?.map(|e| read::clean(&e, 100)),
@@ -43,7 +46,8 @@ fn one(body: &Value, input: &Input<'_>) -> Result<AlertEvent, Problem> {
         AlertStatus::Firing => event.starts_at = at,
         AlertStatus::Resolved => event.ends_at = at,
     }
-    event.description = read::clean(&read::any_text(body, &["message", "description", "error"])?.unwrap_or_default(), read::MAX_TEXT);
+    event.description =
+        read::clean(&read::any_text(body, &["message", "description", "error"])?.unwrap_or_default(), read::MAX_TEXT);
     if let Some(word) = read::text(body, "severity")? {
         event.severity = AlertSeverity::from_words(&word);
     }
@@ -52,7 +56,8 @@ fn one(body: &Value, input: &Input<'_>) -> Result<AlertEvent, Problem> {
         event.annotations.insert("duration_ms".to_owned(), read::clean(&ms, 40));
     }
     event.trace_id = from(&["trace_id", "traceparent"], "trace_id")?.and_then(|t| read::trace_id(&t));
-    event.deployment = from(&["deployment_id", "deployment", "version", "commit"], "deployment")?.map(|d| read::clean(&d, 200));
+    event.deployment =
+        from(&["deployment_id", "deployment", "version", "commit"], "deployment")?.map(|d| read::clean(&d, 200));
     event.links.extend(read::link("Check", from(&["url", "link"], "url")?));
     Ok(event)
 }

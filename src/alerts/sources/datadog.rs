@@ -35,7 +35,9 @@ pub fn parse(body: &Value) -> Result<Parsed, Problem> {
         (Some(cycle), _, _) => DedupKey::new("datadog-cycle", &cycle),
         (None, Some(id), _) => DedupKey::new("datadog-monitor", &format!("{id}/{scope}")),
         (None, None, Some(id)) => {
-            notes.push("this template has no $ALERT_CYCLE_KEY, so a recovery cannot find its alert: paste ours".to_owned());
+            notes.push(
+                "this template has no $ALERT_CYCLE_KEY, so a recovery cannot find its alert: paste ours".to_owned(),
+            );
             DedupKey::new("datadog-event", &id)
         }
         (None, None, None) => return Err(Problem::at("alert_cycle_key", "is missing, and so are alert_id and id")),
@@ -72,7 +74,8 @@ pub fn parse(body: &Value) -> Result<Parsed, Problem> {
 /// A member's text, unless Datadog left its variable unfilled.
 fn value(body: &Value, name: &str) -> Result<Option<String>, Problem> {
     let text = read::text(body, name)?;
-    Ok(text.filter(|t| !(t.starts_with('$') && t[1..].chars().all(|c| c.is_ascii_uppercase() || c == '_')) && t != "null"))
+    Ok(text
+        .filter(|t| !(t.starts_with('$') && t[1..].chars().all(|c| c.is_ascii_uppercase() || c == '_')) && t != "null"))
 }
 
 fn status(transition: Option<&str>) -> Result<AlertStatus, Problem> {

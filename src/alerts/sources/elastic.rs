@@ -23,7 +23,11 @@ pub fn parse(body: &Value) -> Result<Parsed, Problem> {
     let rule = read::need_text(body, "rule_id")?;
     let alert = read::text(body, "alert_id")?.unwrap_or_default();
     let name = read::text(body, "rule_name")?.unwrap_or_else(|| format!("Kibana rule {rule}"));
-    let title = if alert.is_empty() || alert == "query matched" || alert == "*" { name.clone() } else { format!("{name}: {alert}") };
+    let title = if alert.is_empty() || alert == "query matched" || alert == "*" {
+        name.clone()
+    } else {
+        format!("{name}: {alert}")
+    };
     let key = DedupKey::new("elastic", &format!("{rule}/{alert}"));
     let mut event = AlertEvent::new(key, read::clean(&title, read::MAX_TITLE));
     event.rule = read::clean(&name, read::MAX_TITLE);

@@ -40,14 +40,17 @@ fn one(body: &Value) -> Result<AlertEvent, Problem> {
     event.status = status;
     event.labels = label_set;
     event.annotations = read::text_map(body, "annotations")?;
-    event.description = read::clean(&read::any_text(body, &["description", "details", "body"])?.unwrap_or_default(), read::MAX_TEXT);
+    event.description =
+        read::clean(&read::any_text(body, &["description", "details", "body"])?.unwrap_or_default(), read::MAX_TEXT);
     event.severity = severity(body)?;
     event.service = read::any_text(body, &["service", "service_name"])?.and_then(|s| labels::service_name(&s));
     event.environment = read::any_text(body, &["environment", "env"])?.map(|e| read::clean(&e, 100));
-    if let Some(rule) = read::any_text(body, &["rule", "alertname"])?.or_else(|| event.labels.get("alertname").cloned()) {
+    if let Some(rule) = read::any_text(body, &["rule", "alertname"])?.or_else(|| event.labels.get("alertname").cloned())
+    {
         event.rule = read::clean(&rule, read::MAX_TITLE);
     }
-    event.starts_at = ["starts_at", "startsAt", "started_at", "occurred_at", "timestamp"].iter().find_map(|n| read::time(body, n));
+    event.starts_at =
+        ["starts_at", "startsAt", "started_at", "occurred_at", "timestamp"].iter().find_map(|n| read::time(body, n));
     if status == AlertStatus::Resolved {
         event.ends_at = ["ends_at", "endsAt", "ended_at", "resolved_at"].iter().find_map(|n| read::time(body, n));
     }
@@ -76,23 +79,27 @@ fn more_links(body: &Value) -> Result<Vec<crate::alerts::model::Link>, Problem> 
 /// The words that senders use for the two states.
 pub fn status_word(word: &str) -> Option<AlertStatus> {
     match word.trim().to_ascii_lowercase().as_str() {
-        "firing" | "alerting" | "triggered" | "trigger" | "open" | "opened" | "active" | "problem" | "down" | "failed" | "failing"
-        | "critical" | "warning" | "error" => Some(AlertStatus::Firing),
-        "resolved" | "resolve" | "ok" | "closed" | "close" | "recovered" | "recovery" | "up" | "passed" | "normal" | "inactive" => {
-            Some(AlertStatus::Resolved)
-        }
+        "firing" | "alerting" | "triggered" | "trigger" | "open" | "opened" | "active" | "problem" | "down"
+        | "failed" | "failing" | "critical" | "warning" | "error" => Some(AlertStatus::Firing),
+        "resolved" | "resolve" | "ok" | "closed" | "close" | "recovered" | "recovery" | "up" | "passed" | "normal"
+        | "inactive" => Some(AlertStatus::Resolved),
         _ => None,
     }
 }
 
 fn status(body: &Value) -> Result<AlertStatus, Problem> {
     let Some(word) = read::any_text(body, &["status", "state"])? else { return Ok(AlertStatus::Firing) };
-    status_word(&word).ok_or_else(|| Problem::at("status", format!("expected firing or resolved, found '{}'", read::clean(&word, 40))))
+    status_word(&word).ok_or_else(|| {
+        Problem::at("status", format!("expected firing or resolved, found '{}'", read::clean(&word, 40)))
+    })
 }
 
 fn severity(body: &Value) -> Result<Option<AlertSeverity>, Problem> {
     let Some(word) = read::any_text(body, &["severity", "priority", "level"])? else { return Ok(None) };
     AlertSeverity::from_words(&word).map(Some).ok_or_else(|| {
-        Problem::at("severity", format!("expected critical, error, warning or info, found '{}'", read::clean(&word, 40)))
+        Problem::at(
+            "severity",
+            format!("expected critical, error, warning or info, found '{}'", read::clean(&word, 40)),
+        )
     })
 }

@@ -23,7 +23,9 @@ fn unified(body: &Value) -> Result<Parsed, Problem> {
     let scope = format!("grafana-{}", read::clean(&org, 40));
     let mut parsed = Parsed::each("alerts", read::list(body, "alerts")?, |member| {
         let mut event = member_event(member, &scope)?;
-        for (title, field) in [("Dashboard", "dashboardURL"), ("Panel", "panelURL"), ("Silence", "silenceURL"), ("Image", "imageURL")] {
+        for (title, field) in
+            [("Dashboard", "dashboardURL"), ("Panel", "panelURL"), ("Silence", "silenceURL"), ("Image", "imageURL")]
+        {
             event.links.extend(read::link(title, read::text(member, field)?));
         }
         if let Some(values) = read::text(member, "valueString")? {
@@ -43,7 +45,9 @@ fn legacy(body: &Value) -> Result<Parsed, Problem> {
     event.status = match read::need_text(body, "state")?.as_str() {
         "alerting" | "no_data" | "pending" | "unknown" => AlertStatus::Firing,
         "ok" | "paused" => AlertStatus::Resolved,
-        other => return Err(Problem::at("state", format!("expected alerting or ok, found '{}'", read::clean(other, 40)))),
+        other => {
+            return Err(Problem::at("state", format!("expected alerting or ok, found '{}'", read::clean(other, 40))));
+        }
     };
     event.description = read::clean(&read::text(body, "message")?.unwrap_or_default(), read::MAX_TEXT);
     event.labels = read::text_map(body, "tags")?;

@@ -14,9 +14,15 @@ pub fn parse(body: &Value) -> Result<Parsed, Problem> {
     event.status = match status.to_ascii_uppercase().as_str() {
         "TRIGGERED" => AlertStatus::Firing,
         "OK" => AlertStatus::Resolved,
-        _ => return Err(Problem::at("status", format!("expected TRIGGERED or OK, found '{}'", read::clean(&status, 40)))),
+        _ => {
+            return Err(Problem::at(
+                "status",
+                format!("expected TRIGGERED or OK, found '{}'", read::clean(&status, 40)),
+            ));
+        }
     };
-    event.description = read::clean(&read::any_text(body, &["description", "summary"])?.unwrap_or_default(), read::MAX_TEXT);
+    event.description =
+        read::clean(&read::any_text(body, &["description", "summary"])?.unwrap_or_default(), read::MAX_TEXT);
     event.severity = read::text(body, "alert_severity")?.and_then(|s| AlertSeverity::from_words(&s));
     let triggered = read::list(body, "result_groups_triggered")?;
     if let Some(Value::Object(group)) = triggered.first().and_then(|g| g.get("Group")) {
@@ -25,7 +31,8 @@ pub fn parse(body: &Value) -> Result<Parsed, Problem> {
         }
     }
     if triggered.len() > 1 {
-        let groups: Vec<String> = triggered.iter().take(20).map(|g| g.get("Group").map(read::plain).unwrap_or_default()).collect();
+        let groups: Vec<String> =
+            triggered.iter().take(20).map(|g| g.get("Group").map(read::plain).unwrap_or_default()).collect();
         event.annotations.insert("groups".to_owned(), read::clean(&groups.join(", "), read::MAX_LABEL_VALUE));
     }
     for field in ["operator", "threshold"] {

@@ -21,7 +21,16 @@ const MAX_CASES: usize = 20_000;
 
 pub fn parse(input: &Input<'_>) -> Result<Parsed, Problem> {
     let text = read::decode_text(input.body, input.content_type)?;
-    let mut walk = Walk { input, suites: Vec::new(), case: None, within: Vec::new(), property: None, parsed: Parsed::default(), skipped: 0, seen_root: false };
+    let mut walk = Walk {
+        input,
+        suites: Vec::new(),
+        case: None,
+        within: Vec::new(),
+        property: None,
+        parsed: Parsed::default(),
+        skipped: 0,
+        seen_root: false,
+    };
     let mut reader = Reader::from_str(&text);
     loop {
         let position = reader.buffer_position();
@@ -93,7 +102,10 @@ impl Walk<'_> {
         let name = tag.local_name().as_ref().to_owned();
         if !self.seen_root {
             if !matches!(name.as_str(), "testsuites" | "testsuite") {
-                return Err(Problem::body(format!("expected testsuites or testsuite, found '{}'", read::clean(&name, 40))));
+                return Err(Problem::body(format!(
+                    "expected testsuites or testsuite, found '{}'",
+                    read::clean(&name, 40)
+                )));
             }
             self.seen_root = true;
         }
@@ -102,7 +114,8 @@ impl Walk<'_> {
         }
         match name.as_str() {
             "testsuite" => {
-                self.suites.push(Suite { name: attribute(tag, "name").unwrap_or_default(), properties: BTreeMap::new() });
+                self.suites
+                    .push(Suite { name: attribute(tag, "name").unwrap_or_default(), properties: BTreeMap::new() });
             }
             "testcase" => {
                 self.case = Some(Case {
@@ -219,7 +232,9 @@ impl Walk<'_> {
         let mut suite: Vec<&str> = names.filter(|n| !n.trim().is_empty()).collect();
         suite.dedup();
         let subject = Subject {
-            service: self.context(&case, &["service", "service_name", "service.name"]).and_then(|s| labels::service_name(&s)),
+            service: self
+                .context(&case, &["service", "service_name", "service.name"])
+                .and_then(|s| labels::service_name(&s)),
             environment: self.context(&case, &["environment", "env"]),
             suite: suite.join("/"),
             name: case.name.clone(),

@@ -17,7 +17,10 @@ pub fn parse(body: &Value) -> Result<Parsed, Problem> {
         "CLOSED" | "DEACTIVATED" | "RESOLVED" => (AlertStatus::Resolved, false),
         _ => {
             let found = read::clean(&state, 40);
-            return Err(Problem::at("state", format!("expected CREATED, ACTIVATED, ACKNOWLEDGED or CLOSED, found '{found}'")));
+            return Err(Problem::at(
+                "state",
+                format!("expected CREATED, ACTIVATED, ACKNOWLEDGED or CLOSED, found '{found}'"),
+            ));
         }
     };
     event.severity = read::text(body, "priority")?.and_then(|p| AlertSeverity::from_words(&p));
@@ -27,7 +30,9 @@ pub fn parse(body: &Value) -> Result<Parsed, Problem> {
     }
     let entities = texts(body, "impactedEntities")?;
     event.service = entities.first().and_then(|name| labels::service_name(name));
-    for (label, field) in [("entity", "impactedEntities"), ("policy", "alertPolicyNames"), ("condition", "alertConditionNames")] {
+    for (label, field) in
+        [("entity", "impactedEntities"), ("policy", "alertPolicyNames"), ("condition", "alertConditionNames")]
+    {
         let joined = texts(body, field)?.join(", ");
         if !joined.is_empty() {
             event.labels.insert(label.to_owned(), read::clean(&joined, read::MAX_LABEL_VALUE));

@@ -30,7 +30,8 @@ pub fn dedup_key(body: &Value) -> Result<Option<String>, Problem> {
 
 fn events_v2(body: &Value) -> Result<AlertEvent, Problem> {
     let action = read::need_text(body, "event_action")?;
-    let key = dedup_key(body)?.ok_or_else(|| Problem::at("dedup_key", format!("is needed to {}", read::clean(&action, 40))))?;
+    let key = dedup_key(body)?
+        .ok_or_else(|| Problem::at("dedup_key", format!("is needed to {}", read::clean(&action, 40))))?;
     let empty = Value::Object(serde_json::Map::new());
     let payload = body.get("payload").filter(|p| !p.is_null()).unwrap_or(&empty);
     let within = |p: Problem| p.within("payload");
@@ -41,7 +42,10 @@ fn events_v2(body: &Value) -> Result<AlertEvent, Problem> {
         "resolve" => (AlertStatus::Resolved, false),
         other => {
             let found = read::clean(other, 40);
-            return Err(Problem::at("event_action", format!("expected trigger, acknowledge or resolve, found '{found}'")));
+            return Err(Problem::at(
+                "event_action",
+                format!("expected trigger, acknowledge or resolve, found '{found}'"),
+            ));
         }
     };
     if action == "trigger" && summary.is_none() {
@@ -88,7 +92,9 @@ fn webhook(body: &Value) -> Result<Parsed, Problem> {
     let hook = body.get("event").unwrap_or(&Value::Null);
     let kind = read::need_text(hook, "event_type")?;
     let (status, acknowledged) = match kind.as_str() {
-        "incident.triggered" | "incident.reopened" | "incident.escalated" | "incident.unacknowledged" => (AlertStatus::Firing, false),
+        "incident.triggered" | "incident.reopened" | "incident.escalated" | "incident.unacknowledged" => {
+            (AlertStatus::Firing, false)
+        }
         "incident.acknowledged" => (AlertStatus::Firing, true),
         "incident.resolved" => (AlertStatus::Resolved, false),
         other => return Ok(Parsed::nothing(format!("'{}' says nothing of an alert", read::clean(other, 60)))),
@@ -96,7 +102,9 @@ fn webhook(body: &Value) -> Result<Parsed, Problem> {
     let data = hook.get("data").ok_or_else(|| Problem::at("data", "is missing"))?;
     let within = |p: Problem| p.within("data");
     let id = read::need_text(data, "id").map_err(within)?;
-    let title = read::any_text(data, &["title", "summary"]).map_err(within)?.unwrap_or_else(|| format!("PagerDuty incident {id}"));
+    let title = read::any_text(data, &["title", "summary"])
+        .map_err(within)?
+        .unwrap_or_else(|| format!("PagerDuty incident {id}"));
     let mut event = AlertEvent::new(DedupKey::new("pagerduty-incident", &id), read::clean(&title, read::MAX_TITLE));
     event.status = status;
     event.acknowledged = acknowledged;
@@ -107,8 +115,8 @@ fn webhook(body: &Value) -> Result<Parsed, Problem> {
     let at = read::time(hook, "occurred_at");
     match status {
         AlertStatus::Firing => {
-            event.starts_at =
-                read::time(data, "created_at").or(at.filter(|_| matches!(kind.as_str(), "incident.triggered" | "incident.reopened")));
+            event.starts_at = read::time(data, "created_at")
+                .or(at.filter(|_| matches!(kind.as_str(), "incident.triggered" | "incident.reopened")));
         }
         AlertStatus::Resolved => event.ends_at = at,
     }

@@ -15,8 +15,9 @@ use crate::clock::Timestamp;
 pub const RESOLVE_TIMEOUT: TimeDelta = TimeDelta::minutes(5);
 
 pub fn parse(body: &Value, received_at: Timestamp) -> Result<Parsed, Problem> {
-    let members =
-        body.as_array().ok_or_else(|| Problem::body(format!("expected a list of alerts, found {}", read::kind(body))))?;
+    let members = body
+        .as_array()
+        .ok_or_else(|| Problem::body(format!("expected a list of alerts, found {}", read::kind(body))))?;
     Ok(Parsed::each("", members, |member| {
         read::object(member)?;
         let mut labels = read::text_map(member, "labels")?;

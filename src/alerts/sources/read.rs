@@ -235,7 +235,9 @@ mod tests {
 
     #[test]
     fn unset_and_absurd_times_are_none() {
-        for value in [json!("0001-01-01T00:00:00Z"), json!(0), json!(-5), json!("soon"), json!(1e300), json!([1]), json!(null)] {
+        for value in
+            [json!("0001-01-01T00:00:00Z"), json!(0), json!(-5), json!("soon"), json!(1e300), json!([1]), json!(null)]
+        {
             assert_eq!(time_of(&value), None, "{value}");
         }
     }
@@ -244,7 +246,10 @@ mod tests {
     fn trace_ids_have_one_form() {
         assert_eq!(trace_id("5B8EFFF798038103D269B633813FC60C").as_deref(), Some("5b8efff798038103d269b633813fc60c"));
         assert_eq!(trace_id("d269b633813fc60c").as_deref(), Some("0000000000000000d269b633813fc60c"));
-        assert_eq!(trace_id("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        assert_eq!(
+            trace_id("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").as_deref(),
+            Some("4bf92f3577b34da6a3ce929d0e0e4736")
+        );
         assert_eq!(trace_id("255").as_deref(), Some("000000000000000000000000000000ff"), "decimal, as in Datadog logs");
         assert_eq!(trace_id("00000000000000000000000000000000"), None);
         assert_eq!(trace_id("not-a-trace"), None);
@@ -252,7 +257,8 @@ mod tests {
 
     #[test]
     fn text_in_other_encodings_is_read() {
-        let utf16: Vec<u8> = [0xFF_u8, 0xFE].into_iter().chain("{\"a\":\"ü\"}".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        let utf16: Vec<u8> =
+            [0xFF_u8, 0xFE].into_iter().chain("{\"a\":\"ü\"}".encode_utf16().flat_map(u16::to_le_bytes)).collect();
         assert_eq!(json(&utf16, "").unwrap()["a"], "ü");
         assert_eq!(json(b"\xEF\xBB\xBF{}", "").unwrap(), json!({}));
         assert_eq!(json(b"{\"a\":\"\xFC\"}", "application/json; charset=ISO-8859-1").unwrap()["a"], "ü");

@@ -31,10 +31,14 @@ pub fn parse(body: &Value, resource: &str) -> Result<Parsed, Problem> {
 fn event_alert(data: &Value) -> Result<Parsed, Problem> {
     let hook = data.get("event").unwrap_or(&Value::Null);
     let within = |p: Problem| p.within("event");
-    let id = read::any_text(hook, &["issue_id", "groupID"]).and_then(|id| id.ok_or_else(|| Problem::at("issue_id", "is missing"))).map_err(within)?;
-    let title = read::any_text(hook, &["title", "message"]).map_err(within)?.unwrap_or_else(|| format!("Sentry issue {id}"));
+    let id = read::any_text(hook, &["issue_id", "groupID"])
+        .and_then(|id| id.ok_or_else(|| Problem::at("issue_id", "is missing")))
+        .map_err(within)?;
+    let title =
+        read::any_text(hook, &["title", "message"]).map_err(within)?.unwrap_or_else(|| format!("Sentry issue {id}"));
     let mut event = AlertEvent::new(DedupKey::new("sentry-issue", &id), read::clean(&title, read::MAX_TITLE));
-    event.rule = read::clean(&read::text(data, "triggered_rule")?.unwrap_or_else(|| event.title.clone()), read::MAX_TITLE);
+    event.rule =
+        read::clean(&read::text(data, "triggered_rule")?.unwrap_or_else(|| event.title.clone()), read::MAX_TITLE);
     event.severity = read::text(hook, "level").map_err(within)?.and_then(|l| AlertSeverity::from_words(&l));
     event.labels = tags(hook);
     if let Some(release) = read::text(hook, "release").map_err(within)? {
@@ -79,9 +83,11 @@ fn description(hook: &Value) -> String {
     if let Some(exception) = values.last() {
         let part = |name: &str| exception.get(name).and_then(Value::as_str).unwrap_or_default();
         lines.push(format!("{}: {}", part("type"), part("value")));
-        let frames = exception.pointer("/stacktrace/frames").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let frames =
+            exception.pointer("/stacktrace/frames").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         for frame in frames.iter().rev().take(8) {
-            let part = |name: &str| frame.get(name).map(read::plain).filter(|v| v != "null").unwrap_or_else(|| "?".to_owned());
+            let part =
+                |name: &str| frame.get(name).map(read::plain).filter(|v| v != "null").unwrap_or_else(|| "?".to_owned());
             lines.push(format!("  at {} ({}:{})", part("function"), part("filename"), part("lineno")));
         }
     }
@@ -107,15 +113,16 @@ fn metric_alert(data: &Value, action: &str) -> Result<Parsed, Problem> {
         "resolved" => AlertStatus::Resolved,
         other => {
             let found = read::clean(other, 40);
-            return Ok(Parsed::nothing(format!("a metric alert's action '{found}' is neither critical, warning nor resolved")));
+            return Ok(Parsed::nothing(format!(
+                "a metric alert's action '{found}' is neither critical, warning nor resolved"
+            )));
         }
     };
     event.severity = AlertSeverity::from_words(action);
     event.description = read::clean(&read::text(data, "description_text")?.unwrap_or_default(), read::MAX_TEXT);
     event.starts_at = read::time(hook, "date_started").or_else(|| read::time(hook, "date_detected"));
     event.ends_at = read::time(hook, "date_closed").filter(|_| event.status == AlertStatus::Resolved);
-    event.environment =
-        hook.pointer("/alert_rule/environment").and_then(Value::as_str).map(|e| read::clean(e, 100));
+    event.environment = hook.pointer("/alert_rule/environment").and_then(Value::as_str).map(|e| read::clean(e, 100));
     let projects = read::list(hook, "projects").map_err(within)?;
     event.service = projects.first().map(read::plain).and_then(|p| labels::service_name(&p));
     event.links.extend(read::link("Sentry alert", read::text(data, "web_url")?));
@@ -132,7 +139,10 @@ fn issue(data: &Value, action: &str) -> Result<Parsed, Problem> {
         "created" | "unresolved" => AlertStatus::Firing,
         "resolved" | "archived" | "ignored" => AlertStatus::Resolved,
         other => {
-            return Ok(Parsed::nothing(format!("an issue that was '{}' is neither new nor over", read::clean(other, 40))));
+            return Ok(Parsed::nothing(format!(
+                "an issue that was '{}' is neither new nor over",
+                read::clean(other, 40)
+            )));
         }
     };
     event.severity = read::text(hook, "level").map_err(within)?.and_then(|l| AlertSeverity::from_words(&l));

@@ -128,12 +128,16 @@ fn sample_honeycomb() {
 
 #[test]
 fn sample_pagerduty() {
-    for (file, status, acknowledged) in
-        [("pagerduty/events-v2-1.json", AlertStatus::Firing, true), ("pagerduty/events-v2-2.json", AlertStatus::Resolved, false)]
-    {
+    for (file, status, acknowledged) in [
+        ("pagerduty/events-v2-1.json", AlertStatus::Firing, true),
+        ("pagerduty/events-v2-2.json", AlertStatus::Resolved, false),
+    ] {
         let Some(body) = sample(file) else { continue };
         let event = &read_all(Source::PagerDuty, &body)[0];
-        assert_eq!((event.key.as_str(), event.status, event.acknowledged), ("v1:pagerduty:dedupkeyhere", status, acknowledged));
+        assert_eq!(
+            (event.key.as_str(), event.status, event.acknowledged),
+            ("v1:pagerduty:dedupkeyhere", status, acknowledged)
+        );
     }
     if let Some(body) = sample("pagerduty/webhook-v3-incident.triggered.json") {
         let event = &read_all(Source::PagerDuty, &body)[0];
@@ -206,7 +210,10 @@ fn one_broken_member_costs_only_itself() {
     let problems: Vec<String> = parsed.problems.iter().map(ToString::to_string).collect();
     assert_eq!(
         problems,
-        ["alerts[1].labels: expected an object, found a list", "alerts[2].status: expected firing or resolved, found 'perhaps'"]
+        [
+            "alerts[1].labels: expected an object, found a list",
+            "alerts[2].status: expected firing or resolved, found 'perhaps'"
+        ]
     );
 }
 
@@ -223,13 +230,19 @@ fn what_cannot_be_read_is_named() {
         refusal(Source::Alertmanager, &alertmanager(json!([1, 2]))),
         "alerts[0]: expected an object, found a number (and 1 more like it)"
     );
-    assert_eq!(refusal(Source::Grafana, &json!({"ruleId": 5, "state": "odd"})), "state: expected alerting or ok, found 'odd'");
+    assert_eq!(
+        refusal(Source::Grafana, &json!({"ruleId": 5, "state": "odd"})),
+        "state: expected alerting or ok, found 'odd'"
+    );
     assert_eq!(refusal(Source::PagerDuty, &json!({"event_action": "resolve"})), "dedup_key: is needed to resolve");
     assert_eq!(refusal(Source::PagerDuty, &json!({"event_action": "trigger"})), "payload.summary: is missing");
     assert_eq!(refusal(Source::Generic, &json!({"labels": {"a": "b"}})), "title: is missing");
     assert_eq!(refusal(Source::Sentry, &json!({"data": {"event": {}}})), "data.event.issue_id: is missing");
     assert_eq!(refusal(Source::Elastic, &json!({"rule_id": null})), "rule_id: is missing");
-    assert_eq!(refusal(Source::Prometheus, &json!([{"labels": {"a": ""}}])), "[0].labels: at least one label is needed");
+    assert_eq!(
+        refusal(Source::Prometheus, &json!([{"labels": {"a": ""}}])),
+        "[0].labels: at least one label is needed"
+    );
 }
 
 #[test]
@@ -237,17 +250,22 @@ fn the_fingerprint_is_the_one_that_alertmanager_computes() {
     // The FNV-1a offset for no label at all, as in Prometheus' own code.
     assert_eq!(labels::fingerprint(&[].into()), "cbf29ce484222325");
     let set = [("alertname".to_owned(), "Down".to_owned()), ("job".to_owned(), "shop".to_owned())].into();
-    let body = json!([{"labels": {"job": "shop", "alertname": "Down", "empty": ""}, "startsAt": "2026-01-02T03:04:05Z"}]);
+    let body =
+        json!([{"labels": {"job": "shop", "alertname": "Down", "empty": ""}, "startsAt": "2026-01-02T03:04:05Z"}]);
     assert_eq!(one(Source::Prometheus, &body).key.as_str(), format!("v1:prometheus:{}", labels::fingerprint(&set)));
 }
 
 #[test]
 fn prometheus_says_over_by_an_end_in_the_past_and_promises_by_one_in_the_future() {
-    let alert = |end: &str| json!([{"labels": {"alertname": "Down"}, "startsAt": "2026-01-02T03:04:05Z", "endsAt": end}]);
+    let alert =
+        |end: &str| json!([{"labels": {"alertname": "Down"}, "startsAt": "2026-01-02T03:04:05Z", "endsAt": end}]);
     let over = one(Source::Prometheus, &alert("2026-01-02T04:04:05Z"));
     assert_eq!((over.status, over.expires_at), (AlertStatus::Resolved, None));
     let promised = one(Source::Prometheus, &alert("2099-01-02T04:04:05Z"));
-    assert_eq!((promised.status, promised.ends_at, promised.expires_at), (AlertStatus::Firing, None, at("2099-01-02T04:04:05Z")));
+    assert_eq!(
+        (promised.status, promised.ends_at, promised.expires_at),
+        (AlertStatus::Firing, None, at("2099-01-02T04:04:05Z"))
+    );
     let unset = one(Source::Prometheus, &alert("0001-01-01T00:00:00Z"));
     assert_eq!(unset.expires_at, Some(NOW + prometheus::RESOLVE_TIMEOUT));
 }
@@ -256,7 +274,10 @@ fn prometheus_says_over_by_an_end_in_the_past_and_promises_by_one_in_the_future(
 fn grafana_before_version_9() {
     let body = json!({"ruleName": "CPU", "ruleId": 7, "state": "alerting", "message": "hot", "ruleUrl": "https://g.example/7"});
     let event = one(Source::Grafana, &body);
-    assert_eq!((event.key.as_str(), event.status, event.description.as_str()), ("v1:grafana-rule:7", AlertStatus::Firing, "hot"));
+    assert_eq!(
+        (event.key.as_str(), event.status, event.description.as_str()),
+        ("v1:grafana-rule:7", AlertStatus::Firing, "hot")
+    );
 }
 
 #[test]
@@ -275,7 +296,10 @@ fn datadog_ties_a_recovery_to_its_trigger_by_the_cycle_key() {
     assert_eq!((trigger.starts_at, trigger.environment.as_deref()), (at("2023-11-14T22:13:20Z"), Some("prod")));
     assert_eq!((recovery.status, recovery.ends_at), (AlertStatus::Resolved, at("2023-11-14T22:13:20Z")));
     assert_eq!(again.starts_at, None, "a renotification is not a start");
-    assert_eq!(refusal(Source::Datadog, &json!({"id": "1", "alert_transition": "Odd"})), "alert_transition: 'Odd' is not known");
+    assert_eq!(
+        refusal(Source::Datadog, &json!({"id": "1", "alert_transition": "Odd"})),
+        "alert_transition: 'Odd' is not known"
+    );
 }
 
 #[test]
@@ -284,8 +308,14 @@ fn newrelic_tolerates_broken_times() {
         let event = one(Source::NewRelic, &json!({"id": "x", "title": "t", "state": "CREATED", "createdAt": created}));
         assert_eq!(event.starts_at, None);
     }
-    let closed = one(Source::NewRelic, &json!({"id": "x", "state": "CLOSED", "createdAt": 1_713_755_131_352_i64, "updatedAt": 1_713_769_708_699_i64}));
-    assert_eq!((closed.status, closed.ends_at), (AlertStatus::Resolved, Some(Timestamp::from_millis(1_713_769_708_699))));
+    let closed = one(
+        Source::NewRelic,
+        &json!({"id": "x", "state": "CLOSED", "createdAt": 1_713_755_131_352_i64, "updatedAt": 1_713_769_708_699_i64}),
+    );
+    assert_eq!(
+        (closed.status, closed.ends_at),
+        (AlertStatus::Resolved, Some(Timestamp::from_millis(1_713_769_708_699)))
+    );
 }
 
 #[test]
@@ -296,7 +326,10 @@ fn sentry_pairs_an_issue_alert_with_the_issues_end() {
             "url": "https://sentry.example/api/0/projects/acme/checkout/events/1/",
             "contexts": {"trace": {"trace_id": "5b8efff798038103d269b633813fc60c"}}}, "triggered_rule": "r"}}),
     );
-    let over = one(Source::Sentry, &json!({"action": "resolved", "data": {"issue": {"id": "9", "title": "Boom", "project": {"slug": "checkout"}}}}));
+    let over = one(
+        Source::Sentry,
+        &json!({"action": "resolved", "data": {"issue": {"id": "9", "title": "Boom", "project": {"slug": "checkout"}}}}),
+    );
     assert_eq!(fired.key, over.key);
     assert_eq!((fired.status, over.status), (AlertStatus::Firing, AlertStatus::Resolved));
     assert_eq!((fired.service.as_deref(), over.service.as_deref()), (Some("checkout"), Some("checkout")));
@@ -330,7 +363,10 @@ fn the_datadog_template_is_json() {
 #[test]
 fn pagerduty_events_without_a_key_get_one_from_the_body_but_not_from_the_secret() {
     let send = |routing: &str, summary: &str| {
-        one(Source::PagerDuty, &json!({"routing_key": routing, "event_action": "trigger", "payload": {"summary": summary, "source": "h", "severity": "warning"}}))
+        one(
+            Source::PagerDuty,
+            &json!({"routing_key": routing, "event_action": "trigger", "payload": {"summary": summary, "source": "h", "severity": "warning"}}),
+        )
     };
     assert_eq!(send("a", "x").key, send("b", "x").key);
     assert_ne!(send("a", "x").key, send("a", "y").key);
@@ -342,10 +378,18 @@ fn generic_never_merges_by_title() {
     let alert = |service: &str| json!({"title": "Down", "service": service});
     assert_ne!(one(Source::Generic, &alert("a")).key, one(Source::Generic, &alert("b")).key);
     assert_eq!(one(Source::Generic, &alert("a")).key, one(Source::Generic, &alert("a")).key);
-    let keyed = one(Source::Generic, &json!({"title": "Down", "dedup_key": "k", "status": "resolved", "severity": "P1", "starts_at": 1_700_000_000}));
+    let keyed = one(
+        Source::Generic,
+        &json!({"title": "Down", "dedup_key": "k", "status": "resolved", "severity": "P1", "starts_at": 1_700_000_000}),
+    );
     assert_eq!((keyed.key.as_str(), keyed.status), ("v1:generic:k", AlertStatus::Resolved));
-    assert!(refusal(Source::Generic, &json!({"title": "Down", "status": "resolved"})).starts_with("dedup_key: is needed"));
-    assert_eq!(refusal(Source::Generic, &json!({"title": "x", "severity": "purple"})), "severity: expected critical, error, warning or info, found 'purple'");
+    assert!(
+        refusal(Source::Generic, &json!({"title": "Down", "status": "resolved"})).starts_with("dedup_key: is needed")
+    );
+    assert_eq!(
+        refusal(Source::Generic, &json!({"title": "x", "severity": "purple"})),
+        "severity: expected critical, error, warning or info, found 'purple'"
+    );
     assert_eq!(read_all(Source::Generic, br#"{"alerts":[{"title":"a"},{"title":"b"}]}"#).len(), 2);
 }
 
@@ -394,8 +438,29 @@ fn any_json() -> impl Strategy<Value = Value> {
         Just(json!("firing")),
     ];
     let names = prop::sample::select(vec![
-        "alerts", "labels", "annotations", "status", "fingerprint", "startsAt", "endsAt", "data", "event", "issue", "metric_alert", "id",
-        "payload", "event_action", "tags", "title", "state", "links", "ruleId", "result_groups_triggered", "rule_id", "check", "x",
+        "alerts",
+        "labels",
+        "annotations",
+        "status",
+        "fingerprint",
+        "startsAt",
+        "endsAt",
+        "data",
+        "event",
+        "issue",
+        "metric_alert",
+        "id",
+        "payload",
+        "event_action",
+        "tags",
+        "title",
+        "state",
+        "links",
+        "ruleId",
+        "result_groups_triggered",
+        "rule_id",
+        "check",
+        "x",
     ]);
     leaf.prop_recursive(4, 48, 6, move |inner| {
         prop_oneof![
