@@ -3,11 +3,15 @@
 pub mod alerts;
 pub mod charts;
 pub mod clock;
+pub mod deployments;
 pub mod error;
 pub mod fields;
 pub mod inbox;
 pub mod incidents;
 pub mod markdown;
+pub mod notifications;
+pub mod outbound;
 pub mod reports;
+pub mod search;
 pub mod seeded;
 pub mod services;

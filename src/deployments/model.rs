@@ -1,0 +1,390 @@
+//! What a change is, and the rules by which reports about it are joined. Pure: no database, no HTTP.
+//!
+//! One change is reported several times (queued, started, succeeded), by several systems, twice, and
+//! out of order. [`Progress::join`] therefore is a least upper bound: the same reports in any order,
+//! any number of times, end in the same state.
+
+use std::fmt;
+
+use chrono::TimeDelta;
+
+use crate::clock::Timestamp;
+
+/// Declares an enum that is stored and sent as a fixed word.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$vmeta])* $variant),+ }
+
+        impl $name {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// `None` for a word that is not one of these; case does not matter.
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|v| v.as_str().eq_ignore_ascii_case(word.trim()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// What was changed.
+    ChangeKind {
+        Deployment = "deployment",
+        Rollback = "rollback",
+        Configuration = "configuration",
+        FeatureFlag = "feature_flag",
+        Infrastructure = "infrastructure",
+    }
+}
+
+words! {
+    /// How far a change has come. The order of the variants is the order of progress.
+    ChangeStatus {
+        Pending = "pending",
+        Started = "started",
+        Cancelled = "cancelled",
+        Failed = "failed",
+        Succeeded = "succeeded",
+    }
+}
+
+words! {
+    /// Who told us of a change.
+    ChangeSource {
+        Github = "github",
+        Gitlab = "gitlab",
+        Argocd = "argocd",
+        Cdevents = "cdevents",
+        Pagerduty = "pagerduty",
+        Sentry = "sentry",
+        Generic = "generic",
+        /// `POST /api/v1/deployments` and `faultline deploy`.
+        Api = "api",
+        /// A `service.version` that changed in the service's own spans.
+        Observed = "observed",
+    }
+}
+
+impl ChangeKind {
+    /// For people.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Deployment => "Deployment",
+            Self::Rollback => "Rollback",
+            Self::Configuration => "Configuration",
+            Self::FeatureFlag => "Feature flag",
+            Self::Infrastructure => "Infrastructure",
+        }
+    }
+
+    /// The many spellings that pipelines use.
+    pub fn parse_lenient(word: &str) -> Option<Self> {
+        match word.trim().to_ascii_lowercase().replace(['-', ' '], "_").as_str() {
+            "deployment" | "deploy" | "release" | "upgrade" => Some(Self::Deployment),
+            "rollback" | "roll_back" | "revert" => Some(Self::Rollback),
+            "configuration" | "config" => Some(Self::Configuration),
+            "feature_flag" | "flag" | "featureflag" => Some(Self::FeatureFlag),
+            "infrastructure" | "infra" => Some(Self::Infrastructure),
+            _ => None,
+        }
+    }
+}
+
+impl ChangeStatus {
+    /// For people.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Started => "In progress",
+            Self::Cancelled => "Cancelled",
+            Self::Failed => "Failed",
+            Self::Succeeded => "Succeeded",
+        }
+    }
+
+    /// The many spellings that pipelines use.
+    pub fn parse_lenient(word: &str) -> Option<Self> {
+        match word.trim().to_ascii_lowercase().replace(['-', ' '], "_").as_str() {
+            "pending" | "queued" | "created" | "waiting" | "requested" | "blocked" | "scheduled" => Some(Self::Pending),
+            "started" | "running" | "in_progress" | "progressing" | "terminating" => Some(Self::Started),
+            "succeeded" | "success" | "successful" | "finished" | "completed" | "passed" | "ok" => {
+                Some(Self::Succeeded)
+            }
+            "failed" | "failure" | "error" | "errored" | "timed_out" | "startup_failure" => Some(Self::Failed),
+            "cancelled" | "canceled" | "aborted" | "stopped" => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+
+    /// 0 not begun, 1 under way, 2 over.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Pending => 0,
+            Self::Started => 1,
+            Self::Cancelled | Self::Failed | Self::Succeeded => 2,
+        }
+    }
+
+    pub const fn is_over(self) -> bool {
+        self.rank() == 2
+    }
+}
+
+/// One report about one change, whatever system sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeEvent {
+    pub source: ChangeSource,
+    /// Names the change at its source, the same in every report about it: the key for deduplication.
+    pub external_id: String,
+    pub service: String,
+    pub environment: String,
+    pub kind: ChangeKind,
+    pub status: ChangeStatus,
+    pub version: Option<String>,
+    pub commit: Option<String>,
+    pub author: Option<String>,
+    pub title: Option<String>,
+    pub url: Option<String>,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    /// When the source says that this status was reached.
+    pub reported_at: Timestamp,
+}
+
+/// Used when a sender names no environment.
+pub const DEFAULT_ENVIRONMENT: &str = "production";
+
+/// A sender's clock may run ahead by this much before its time is disbelieved.
+const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(5);
+
+/// Times before this are defaults of broken senders (1970, year 1), not deployments.
+const EARLIEST: Timestamp = Timestamp::from_secs(946_684_800); // 2000-01-01
+
+/// A time from a sender, or `None` when it cannot be true: in the future, or before the year 2000.
+pub fn plausible(at: Timestamp, received_at: Timestamp) -> Option<Timestamp> {
+    (at >= EARLIEST && at <= received_at + CLOCK_SLACK).then_some(at)
+}
+
+impl ChangeEvent {
+    /// Trims and bounds every text, lower-cases the environment, and drops times that cannot be true
+    /// and links that are not http(s). Times in order: a change does not end before it starts.
+    pub fn normalised(mut self, received_at: Timestamp) -> Self {
+        self.external_id = clip(&self.external_id, 500);
+        self.service = clip(&self.service, 200);
+        self.environment = match clip(&self.environment, 100).to_lowercase() {
+            empty if empty.is_empty() => DEFAULT_ENVIRONMENT.to_owned(),
+            named => named,
+        };
+        self.version = clip_option(self.version, 200);
+        self.commit = clip_option(self.commit, 100);
+        self.author = clip_option(self.author, 200);
+        self.title = clip_option(self.title, 500);
+        self.url = clip_option(self.url, 2000).filter(|u| u.starts_with("https://") || u.starts_with("http://"));
+        self.reported_at = plausible(self.reported_at, received_at).unwrap_or(received_at);
+        self.started_at = self.started_at.and_then(|t| plausible(t, received_at));
+        self.finished_at = self.finished_at.and_then(|t| plausible(t, received_at));
+        if let (Some(start), Some(end)) = (self.started_at, self.finished_at)
+            && end < start
+        {
+            self.finished_at = None;
+        }
+        self
+    }
+
+    /// What this report alone says of the change's progress.
+    pub fn progress(&self) -> Progress {
+        let started = self.status.rank() >= 1;
+        Progress {
+            status: self.status,
+            status_at: self.reported_at,
+            started_at: self.started_at.or_else(|| started.then_some(self.reported_at)),
+            finished_at: self.status.is_over().then(|| self.finished_at.unwrap_or(self.reported_at)),
+        }
+    }
+}
+
+/// At most `max` characters, trimmed, without control characters.
+fn clip(text: &str, max: usize) -> String {
+    text.trim().chars().filter(|c| !c.is_control()).take(max).collect()
+}
+
+fn clip_option(text: Option<String>, max: usize) -> Option<String> {
+    text.map(|t| clip(&t, max)).filter(|t| !t.is_empty())
+}
+
+/// How far one change has come, joined from all reports about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub status: ChangeStatus,
+    pub status_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+}
+
+impl Progress {
+    /// Joins two reports. The status never goes backwards: over beats under way beats pending. Of two
+    /// ends the later report wins (a failed job that was run again and succeeded). The start is the
+    /// earliest that anybody reported; the end belongs to the winning status.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        let key = |p: &Self| (p.status.rank(), p.status_at, p.status, p.finished_at);
+        let winner = if key(&other) > key(&self) { other } else { self };
+        let started_at = match (self.started_at, other.started_at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Self { started_at, ..winner }
+    }
+}
+
+/// Recognises a rollback: the version that now goes live was live earlier and another one was live
+/// in between. `earlier` are the versions that went live before in the same environment, newest first.
+/// What the sender declared stands, except that a plain deployment may turn out to be a rollback.
+pub fn recognise_kind<'a>(
+    declared: ChangeKind,
+    version: Option<&str>,
+    earlier: impl IntoIterator<Item = &'a str>,
+) -> ChangeKind {
+    let (ChangeKind::Deployment, Some(version)) = (declared, version) else { return declared };
+    let mut earlier = earlier.into_iter();
+    match earlier.next() {
+        Some(current) if current != version && earlier.any(|v| v == version) => ChangeKind::Rollback,
+        _ => declared,
+    }
+}
+
+/// True for `v1.3.2`, `1.3`, `2024.11.02-rc1`, `cart@1.2.0`: a digit, a dot and no blank.
+pub fn looks_like_version(text: &str) -> bool {
+    let text = text.rsplit('@').next().unwrap_or(text);
+    let digits = text.strip_prefix(['v', 'V']).unwrap_or(text);
+    let well_formed = digits.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+'));
+    digits.starts_with(|c: char| c.is_ascii_digit())
+        && well_formed
+        && digits.split_once('.').is_some_and(|(_, minor)| minor.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn event(status: ChangeStatus, at: i64) -> ChangeEvent {
+        ChangeEvent {
+            source: ChangeSource::Generic,
+            external_id: "1".into(),
+            service: "cart".into(),
+            environment: "production".into(),
+            kind: ChangeKind::Deployment,
+            status,
+            version: Some("1.2.3".into()),
+            commit: None,
+            author: None,
+            title: None,
+            url: None,
+            started_at: None,
+            finished_at: None,
+            reported_at: Timestamp::from_secs(at),
+        }
+    }
+
+    fn any_progress() -> impl Strategy<Value = Progress> {
+        (0..ChangeStatus::ALL.len(), 1_600_000_000i64..1_600_000_050)
+            .prop_map(|(status, at)| event(ChangeStatus::ALL[status], at).progress())
+    }
+
+    proptest! {
+        /// Deliveries come late, doubled and in any order; the state does not depend on it.
+        #[test]
+        fn reports_in_any_order_and_number_end_in_one_state(
+            (reports, shuffled) in prop::collection::vec(any_progress(), 1..8)
+                .prop_flat_map(|v| (Just(v.clone()), Just(v).prop_shuffle())),
+        ) {
+            let fold = |list: &[Progress]| list.iter().copied().reduce(Progress::join);
+            let once = fold(&reports);
+            let doubled: Vec<_> = shuffled.iter().chain(&shuffled).copied().collect();
+            prop_assert_eq!(once, fold(&doubled));
+        }
+
+        #[test]
+        fn a_status_never_goes_backwards(a in any_progress(), b in any_progress()) {
+            let joined = a.join(b);
+            prop_assert!(joined.status.rank() >= a.status.rank());
+            prop_assert!(joined.status.rank() >= b.status.rank());
+        }
+
+        #[test]
+        fn the_last_version_of_any_history_is_a_rollback_only_if_it_returned(
+            history in prop::collection::vec(0u8..4, 1..12), next in 0u8..4,
+        ) {
+            let newest_first: Vec<String> = history.iter().rev().map(u8::to_string).collect();
+            let version = next.to_string();
+            let kind = recognise_kind(
+                ChangeKind::Deployment, Some(&version), newest_first.iter().map(String::as_str));
+            let returned = newest_first[0] != version && newest_first[1..].contains(&version);
+            prop_assert_eq!(kind == ChangeKind::Rollback, returned);
+        }
+    }
+
+    #[test]
+    fn a_rerun_that_succeeds_beats_the_earlier_failure_but_not_the_other_way_round() {
+        let failed = event(ChangeStatus::Failed, 100).progress();
+        let rerun = event(ChangeStatus::Succeeded, 200).progress();
+        assert_eq!(failed.join(rerun).status, ChangeStatus::Succeeded);
+        assert_eq!(rerun.join(failed).status, ChangeStatus::Succeeded);
+        assert_eq!(rerun.join(event(ChangeStatus::Started, 300).progress()).status, ChangeStatus::Succeeded);
+    }
+
+    #[test]
+    fn impossible_times_are_dropped_and_texts_bounded() {
+        let now = Timestamp::from_secs(1_700_000_000);
+        let mut raw = event(ChangeStatus::Succeeded, 1_700_100_000);
+        raw.started_at = Some(Timestamp::from_secs(0));
+        raw.finished_at = Some(Timestamp::from_secs(1_699_999_000));
+        raw.environment = "  Production\n ".into();
+        raw.url = Some("javascript:alert(1)".into());
+        raw.version = Some("v".repeat(5000));
+        let clean = raw.normalised(now);
+        assert_eq!(clean.reported_at, now);
+        assert_eq!(clean.started_at, None);
+        assert_eq!(clean.finished_at, Some(Timestamp::from_secs(1_699_999_000)));
+        assert_eq!(clean.environment, "production");
+        assert_eq!(clean.url, None);
+        assert_eq!(clean.version.map(|v| v.len()), Some(200));
+    }
+
+    #[test]
+    fn an_end_before_the_start_is_not_believed() {
+        let mut raw = event(ChangeStatus::Succeeded, 1_600_000_000);
+        raw.started_at = Some(Timestamp::from_secs(1_600_000_000));
+        raw.finished_at = Some(Timestamp::from_secs(1_500_000_000));
+        assert_eq!(raw.normalised(Timestamp::from_secs(1_700_000_000)).finished_at, None);
+    }
+
+    #[test]
+    fn versions_are_told_from_branches() {
+        for version in ["v1.3.2", "1.3", "2024.11.02-rc1", "cart@1.2.0", "1.0.0+build.5"] {
+            assert!(looks_like_version(version), "{version}");
+        }
+        for branch in ["main", "master", "feature/1.2", "v", "", "f95f852", "release candidate 1.2", "1."] {
+            assert!(!looks_like_version(branch), "{branch}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! From a delivery as some system sends it to [`ChangeEvent`]s. One file for each system.
+//!
+//! Adapters are pure and forgiving: unknown fields are ignored, a number where a text is expected is
+//! read as text, and a missing optional field stays empty. What cannot be a change is not an error but
+//! is [ignored](Parsed::ignored) with a reason, so that a sender may send us everything it has.
+//! Verifying who sent it belongs here too ([`signature`]); storing what came does not.
+
+mod argocd;
+mod cdevents;
+mod generic;
+mod github;
+mod gitlab;
+mod json;
+mod pagerduty_change;
+mod sentry_release;
+pub mod signature;
+
+pub use generic::DERIVED;
+
+use crate::clock::Timestamp;
+use crate::deployments::model::{ChangeEvent, ChangeSource};
+
+/// One delivery as received: headers with lower-case names, and the body's bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    pub headers: &'a [(String, String)],
+    pub body: &'a [u8],
+    pub received_at: Timestamp,
+}
+
+impl Delivery<'_> {
+    /// The first header of that (lower-case) name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    }
+}
+
+/// What a delivery held.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parsed {
+    pub changes: Vec<ChangeEvent>,
+    /// Why the rest of it is no change, one sentence each.
+    pub ignored: Vec<String>,
+}
+
+impl Parsed {
+    fn one(event: ChangeEvent) -> Self {
+        Self { changes: vec![event], ignored: Vec::new() }
+    }
+
+    fn ignore(why: impl Into<String>) -> Self {
+        Self { changes: Vec::new(), ignored: vec![why.into()] }
+    }
+
+    fn absorb(&mut self, other: Self) {
+        self.changes.extend(other.changes);
+        self.ignored.extend(other.ignored);
+    }
+}
+
+/// Why a delivery cannot be read at all; shown to the sender and to the admin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(pub String);
+
+impl Unreadable {
+    fn missing(field: &str) -> Self {
+        Self(format!("'{field}' is missing or empty"))
+    }
+}
+
+/// Most changes that one delivery may carry; beyond it the sender is told to split.
+pub const MAX_CHANGES: usize = 1000;
+
+/// Reads a delivery of the named source. Every change in the answer is normalised.
+pub fn parse(source: ChangeSource, delivery: &Delivery<'_>) -> Result<Parsed, Unreadable> {
+    let parsed = match source {
+        ChangeSource::Github => github::parse(delivery),
+        ChangeSource::Gitlab => gitlab::parse(delivery),
+        ChangeSource::Argocd => argocd::parse(delivery),
+        ChangeSource::Cdevents => cdevents::parse(delivery),
+        ChangeSource::Pagerduty => pagerduty_change::parse(delivery),
+        ChangeSource::Sentry => sentry_release::parse(delivery),
+        ChangeSource::Generic | ChangeSource::Api => generic::parse(delivery),
+        ChangeSource::Observed => Err(Unreadable("observed changes come from spans, not from a delivery".into())),
+    }?;
+    if parsed.changes.len() > MAX_CHANGES {
+        return Err(Unreadable(format!("{} changes in one delivery; at most {MAX_CHANGES}", parsed.changes.len())));
+    }
+    let changes = parsed.changes.into_iter().map(|c| c.normalised(delivery.received_at)).collect::<Vec<_>>();
+    if let Some(nameless) = changes.iter().position(|c| c.service.is_empty()) {
+        return Err(Unreadable(format!("change {} names no service", nameless + 1)));
+    }
+    Ok(Parsed { changes, ignored: parsed.ignored })
+}
+
+#[cfg(test)]
+mod tests;
