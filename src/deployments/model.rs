@@ -4,49 +4,14 @@
 //! out of order. [`Progress::join`] therefore is a least upper bound: the same reports in any order,
 //! any number of times, end in the same state.
 
-use std::fmt;
-
 use chrono::TimeDelta;
 
 use crate::clock::Timestamp;
+use crate::fields::text_enum;
 
-/// Declares an enum that is stored and sent as a fixed word.
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name { $($(#[$vmeta])* $variant),+ }
-
-        impl $name {
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// `None` for a word that is not one of these; case does not matter.
-            pub fn parse(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|v| v.as_str().eq_ignore_ascii_case(word.trim()))
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-    };
-}
-
-words! {
+text_enum! {
     /// What was changed.
-    ChangeKind {
+    pub enum ChangeKind("kind of change") {
         Deployment = "deployment",
         Rollback = "rollback",
         Configuration = "configuration",
@@ -55,9 +20,9 @@ words! {
     }
 }
 
-words! {
+text_enum! {
     /// How far a change has come. The order of the variants is the order of progress.
-    ChangeStatus {
+    pub enum ChangeStatus("status of a change") {
         Pending = "pending",
         Started = "started",
         Cancelled = "cancelled",
@@ -66,9 +31,9 @@ words! {
     }
 }
 
-words! {
+text_enum! {
     /// Who told us of a change.
-    ChangeSource {
+    pub enum ChangeSource("source of changes") {
         Github = "github",
         Gitlab = "gitlab",
         Argocd = "argocd",

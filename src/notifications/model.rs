@@ -3,64 +3,77 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::fields::text_enum;
 
-/// Declares an enum that is stored and sent as a fixed word, with a label for people.
-macro_rules! named {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal, $label:literal;)+ }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum $name { $($(#[$vmeta])* #[serde(rename = $word)] $variant),+ }
-
-        impl $name {
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// For people.
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$variant => $label),+ }
-            }
-
-            pub fn parse(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|v| v.as_str() == word.trim())
-            }
-        }
-    };
-}
-
-named! {
+text_enum! {
     /// What can be told. The words are sent to receivers and must stay.
-    EventKind {
-        IncidentDeclared = "incident.declared", "Incident declared";
-        IncidentStatus = "incident.status_changed", "Status changed";
-        IncidentSeverity = "incident.severity_changed", "Severity changed";
-        IncidentRole = "incident.role_assigned", "Role assigned";
-        IncidentUpdate = "incident.updated", "Update posted";
-        IncidentUpdateDue = "incident.update_due", "Update overdue";
-        IncidentUnacknowledged = "incident.unacknowledged", "Not acknowledged in time";
-        IncidentSuspect = "incident.suspect_found", "Suspect found";
-        IncidentResolved = "incident.resolved", "Incident resolved";
-        IncidentMerged = "incident.merged", "Incident merged";
-        TaskAssigned = "task.assigned", "Task assigned";
-        FollowUpOverdue = "follow_up.overdue", "Follow-up overdue";
-        PostmortemPublished = "postmortem.published", "Postmortem published";
-        ReportReady = "report.ready", "Report ready";
-        StatusPublished = "status_page.published", "Status page update";
-        ChannelDisabled = "channel.disabled", "Channel disabled";
-        Test = "test", "Test message";
+    pub enum EventKind("kind of event") {
+        IncidentDeclared = "incident.declared",
+        IncidentStatus = "incident.status_changed",
+        IncidentSeverity = "incident.severity_changed",
+        IncidentRole = "incident.role_assigned",
+        IncidentUpdate = "incident.updated",
+        IncidentUpdateDue = "incident.update_due",
+        IncidentUnacknowledged = "incident.unacknowledged",
+        IncidentSuspect = "incident.suspect_found",
+        IncidentResolved = "incident.resolved",
+        IncidentMerged = "incident.merged",
+        TaskAssigned = "task.assigned",
+        FollowUpOverdue = "follow_up.overdue",
+        PostmortemPublished = "postmortem.published",
+        ReportReady = "report.ready",
+        StatusPublished = "status_page.published",
+        ChannelDisabled = "channel.disabled",
+        Test = "test",
     }
 }
 
-named! {
+impl EventKind {
+    /// For people.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::IncidentDeclared => "Incident declared",
+            Self::IncidentStatus => "Status changed",
+            Self::IncidentSeverity => "Severity changed",
+            Self::IncidentRole => "Role assigned",
+            Self::IncidentUpdate => "Update posted",
+            Self::IncidentUpdateDue => "Update overdue",
+            Self::IncidentUnacknowledged => "Not acknowledged in time",
+            Self::IncidentSuspect => "Suspect found",
+            Self::IncidentResolved => "Incident resolved",
+            Self::IncidentMerged => "Incident merged",
+            Self::TaskAssigned => "Task assigned",
+            Self::FollowUpOverdue => "Follow-up overdue",
+            Self::PostmortemPublished => "Postmortem published",
+            Self::ReportReady => "Report ready",
+            Self::StatusPublished => "Status page update",
+            Self::ChannelDisabled => "Channel disabled",
+            Self::Test => "Test message",
+        }
+    }
+}
+
+text_enum! {
     /// Where notifications go.
-    ChannelKind {
-        Slack = "slack", "Slack (incoming webhook)";
-        Teams = "teams", "Microsoft Teams (workflow webhook)";
-        Discord = "discord", "Discord (webhook)";
-        Email = "email", "E-mail";
-        Webhook = "webhook", "Signed webhook (Standard Webhooks)";
+    pub enum ChannelKind("kind of channel") {
+        Slack = "slack",
+        Teams = "teams",
+        Discord = "discord",
+        Email = "email",
+        Webhook = "webhook",
+    }
+}
+
+impl ChannelKind {
+    /// For people.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Slack => "Slack (incoming webhook)",
+            Self::Teams => "Microsoft Teams (workflow webhook)",
+            Self::Discord => "Discord (webhook)",
+            Self::Email => "E-mail",
+            Self::Webhook => "Signed webhook (Standard Webhooks)",
+        }
     }
 }
 

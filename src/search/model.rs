@@ -1,35 +1,22 @@
 //! What can be found. Pure.
 
 use crate::clock::Timestamp;
+use crate::fields::text_enum;
 
-/// Kinds of documents, in the order in which they are offered as filters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum DocKind {
-    Incident,
-    Timeline,
-    Postmortem,
-    Runbook,
-    Service,
-    Deployment,
-    Alert,
+text_enum! {
+    /// Kinds of documents, in the order in which they are offered as filters.
+    pub enum DocKind("kind of document") {
+        Incident = "incident",
+        Timeline = "timeline",
+        Postmortem = "postmortem",
+        Runbook = "runbook",
+        Service = "service",
+        Deployment = "deployment",
+        Alert = "alert",
+    }
 }
 
 impl DocKind {
-    pub const ALL: [Self; 7] =
-        [Self::Incident, Self::Timeline, Self::Postmortem, Self::Runbook, Self::Service, Self::Deployment, Self::Alert];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Incident => "incident",
-            Self::Timeline => "timeline",
-            Self::Postmortem => "postmortem",
-            Self::Runbook => "runbook",
-            Self::Service => "service",
-            Self::Deployment => "deployment",
-            Self::Alert => "alert",
-        }
-    }
-
     /// For people.
     pub const fn label(self) -> &'static str {
         match self {
@@ -43,9 +30,9 @@ impl DocKind {
         }
     }
 
-    pub fn parse(word: &str) -> Option<Self> {
-        let word = word.trim().to_ascii_lowercase();
-        Self::ALL.into_iter().find(|k| k.as_str() == word || word.strip_suffix('s') == Some(k.as_str()))
+    /// As it is typed after `kind:`, in singular or plural.
+    pub fn typed(word: &str) -> Option<Self> {
+        Self::parse(word).or_else(|| Self::parse(word.strip_suffix('s')?))
     }
 }
 
@@ -84,10 +71,10 @@ mod tests {
     #[test]
     fn kinds_are_read_in_singular_and_plural() {
         for kind in DocKind::ALL {
-            assert_eq!(DocKind::parse(kind.as_str()), Some(kind));
+            assert_eq!(DocKind::typed(kind.as_str()), Some(*kind));
         }
-        assert_eq!(DocKind::parse("Runbooks"), Some(DocKind::Runbook));
-        assert_eq!(DocKind::parse("x"), None);
+        assert_eq!(DocKind::typed("Runbooks"), Some(DocKind::Runbook));
+        assert_eq!(DocKind::typed("x"), None);
     }
 
     #[test]

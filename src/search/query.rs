@@ -97,7 +97,7 @@ impl Query {
 
 fn kind_filter(text: &str) -> Option<DocKind> {
     let (name, value) = text.split_once(':')?;
-    matches!(name.to_ascii_lowercase().as_str(), "kind" | "in" | "type").then(|| DocKind::parse(value)).flatten()
+    matches!(name.to_ascii_lowercase().as_str(), "kind" | "in" | "type").then(|| DocKind::typed(value)).flatten()
 }
 
 struct Piece<'a> {

@@ -3,7 +3,7 @@
 //! Adapters are pure and forgiving: unknown fields are ignored, a number where a text is expected is
 //! read as text, and a missing optional field stays empty. What cannot be a change is not an error but
 //! is [ignored](Parsed::ignored) with a reason, so that a sender may send us everything it has.
-//! Verifying who sent it belongs here too ([`signature`]); storing what came does not.
+//! Not here: verifying who sent it and storing what came (the inbox).
 
 mod argocd;
 mod cdevents;
@@ -13,7 +13,6 @@ mod gitlab;
 mod json;
 mod pagerduty_change;
 mod sentry_release;
-pub mod signature;
 
 pub use generic::DERIVED;
 
