@@ -15,3 +15,4 @@ pub mod reports;
 pub mod search;
 pub mod seeded;
 pub mod services;
+pub mod runbooks;

@@ -18,6 +18,7 @@ use std::fmt;
 
 pub use anchors::{Heading, slugify};
 pub use policy::safe_link;
+pub use writer::options;
 
 use crate::error::FieldErrors;
 

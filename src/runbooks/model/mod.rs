@@ -1,0 +1,128 @@
+//! What a runbook is: pure rules over its Markdown, no database and no pages.
+//!
+//! - [`front_matter`]: the fields on top of the file, with errors that name the field and the line
+//! - [`conditions`]: when a runbook offers itself to an incident, and the reason it gives
+//! - [`steps`]: headings such as `### Check: did errors rise? (3 min)` become steps
+//! - [`variables`]: `{{service}}` and friends, filled in safely
+//! - [`progress`]: what is done, next and not taken, from the records of a run
+
+pub mod conditions;
+pub mod front_matter;
+pub mod progress;
+pub mod steps;
+pub mod variables;
+
+use sha2::{Digest, Sha256};
+
+pub use conditions::{Condition, IncidentFacts};
+pub use front_matter::FrontMatter;
+pub use progress::{Outcome, Progress, StepRecord, StepState};
+pub use steps::{Branch, Step, StepKind, Target};
+
+/// Longest runbook that is kept, in bytes.
+pub const MAX_RUNBOOK_BYTES: usize = 500_000;
+
+/// Something wrong in a runbook's text, where a person can find it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Problem {
+    /// 1-based line of the file.
+    pub line: usize,
+    /// The front-matter field, or `steps`.
+    pub field: String,
+    pub message: String,
+    /// An error keeps the new text from being used; a warning does not.
+    pub is_error: bool,
+}
+
+impl Problem {
+    pub fn error(line: usize, field: &str, message: impl Into<String>) -> Self {
+        Self { line, field: field.to_owned(), message: message.into(), is_error: true }
+    }
+
+    pub fn warning(line: usize, field: &str, message: impl Into<String>) -> Self {
+        Self { line, field: field.to_owned(), message: message.into(), is_error: false }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line {}: {}: {}", self.line, self.field, self.message)
+    }
+}
+
+/// A runbook that can be used: its fields, its text and its steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParsedRunbook {
+    pub front: FrontMatter,
+    /// The Markdown below the front matter.
+    pub body: String,
+    pub steps: Vec<Step>,
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads a whole file. `Err` holds every problem found, errors and warnings, in line order.
+pub fn parse(source: &str) -> Result<ParsedRunbook, Vec<Problem>> {
+    if source.len() > MAX_RUNBOOK_BYTES {
+        let message = format!("is {} kB long; at most {} kB", source.len() / 1000, MAX_RUNBOOK_BYTES / 1000);
+        return Err(vec![Problem::error(1, "file", message)]);
+    }
+    let source = normalize(source);
+    let mut problems = Vec::new();
+    let (front, body, body_line) = front_matter::parse(&source, &mut problems);
+    let steps = steps::parse(body, body_line, &mut problems);
+    problems.sort_by_key(|p| p.line);
+    match front {
+        Some(front) if problems.iter().all(|p| !p.is_error) => {
+            Ok(ParsedRunbook { front, body: body.to_owned(), steps, warnings: problems })
+        }
+        _ => Err(problems),
+    }
+}
+
+/// The same text in one form: line ends as `\n`, no byte order mark, one newline at the end. Without
+/// this a checkout on another system would make a new version of every runbook.
+pub fn normalize(source: &str) -> String {
+    let text = source.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
+    format!("{}\n", text.trim_end())
+}
+
+/// The version of a runbook: the SHA-256 of its normalised text, in hexadecimal.
+pub fn content_hash(source: &str) -> String {
+    hex::encode(Sha256::digest(normalize(source).as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_follow_content_not_line_ends() {
+        let unix = "---\ntitle: T\n---\nbody\n";
+        assert_eq!(content_hash(unix), content_hash("\u{feff}---\r\ntitle: T\r\n---\r\nbody\r\n\r\n"));
+        assert_ne!(content_hash(unix), content_hash("---\ntitle: T\n---\nbodY\n"));
+        assert_eq!(content_hash(unix).len(), 64);
+    }
+
+    #[test]
+    fn problems_come_all_at_once_in_line_order() {
+        let source = "---\nservices: 7\nowner: [a]\n---\n\n### Decide: which way?\n\nno branches\n";
+        let problems = parse(source).unwrap_err();
+        let shown: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                "line 1: title: is missing",
+                "line 2: services: must be text or a list of texts, not a number",
+                "line 3: owner: must be text, not a list",
+                "line 6: steps: 'which way?' decides nothing: add list items such as '- Yes -> next'",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_huge_file_is_refused_before_it_is_read() {
+        let problems = parse(&"x".repeat(MAX_RUNBOOK_BYTES + 1)).unwrap_err();
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems.first().map(|p| p.field.as_str()), Some("file"));
+    }
+}

@@ -1,0 +1,518 @@
+//! Steps out of Markdown: a heading that begins with a kind and a colon is a step, and what stands
+//! below it, up to the next heading of its level or above, is its text.
+//!
+//! ```markdown
+//! ### Check: did errors rise with the deployment? (3 min) {#errors}
+//! ### Do: roll {{service}} back (5 min)
+//! ### Decide: is it healthy again?
+//! - Yes -> end
+//! - No, errors stay -> errors
+//! ### Wait: let the pools drain (10 min)
+//! ### Link: open the dashboard
+//! ### Webhook: purge the cache
+//! ```
+//!
+//! A branch leads to a step's id, its number, `next` or `end`. Branches may lead back (try again),
+//! but from every step the end must be reachable.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Parser, Tag, TagEnd};
+
+use super::Problem;
+use crate::markdown::{self, slugify};
+
+/// More steps than a person follows; a bound on what a run stores.
+pub const MAX_STEPS: usize = 100;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    Do,
+    Check,
+    Decide,
+    Wait,
+    Link,
+    Webhook,
+}
+
+impl StepKind {
+    pub const ALL: [Self; 6] = [Self::Do, Self::Check, Self::Decide, Self::Wait, Self::Link, Self::Webhook];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Do => "do",
+            Self::Check => "check",
+            Self::Decide => "decide",
+            Self::Wait => "wait",
+            Self::Link => "link",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(word))
+    }
+}
+
+/// Where a branch leads.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// Index of the step.
+    Step(usize),
+    End,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Branch {
+    pub label: String,
+    pub target: Target,
+}
+
+/// An HTTP request that a person sends with one click, after seeing it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Call {
+    pub method: String,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Step {
+    /// Unique in the runbook and stable while the title stays: a slug.
+    pub id: String,
+    pub kind: StepKind,
+    pub title: String,
+    pub body: String,
+    /// How long it should take, in seconds.
+    pub expected_s: Option<u32>,
+    /// Only of a decision.
+    pub branches: Vec<Branch>,
+    /// Only of a link step.
+    pub link: Option<String>,
+    /// Only of a webhook step.
+    pub call: Option<Call>,
+    /// 1-based line of the file.
+    pub line: usize,
+}
+
+/// A heading as it stands in the text.
+struct RawHeading {
+    level: HeadingLevel,
+    text: String,
+    id: Option<String>,
+    range: Range<usize>,
+}
+
+/// Finds the steps of `body`, whose first line is line `first_line` of the file.
+pub fn parse(body: &str, first_line: usize, problems: &mut Vec<Problem>) -> Vec<Step> {
+    let headings = headings(body);
+    let mut steps: Vec<Step> = Vec::new();
+    let mut used: HashMap<String, usize> = HashMap::new();
+    for (i, heading) in headings.iter().enumerate() {
+        let line = first_line + body.get(..heading.range.start).unwrap_or_default().matches('\n').count();
+        let Some((word, title)) = heading.text.split_once(':') else { continue };
+        let Some(kind) = StepKind::parse(word.trim()) else {
+            warn_of_near_miss(word.trim(), line, problems);
+            continue;
+        };
+        let end = headings.iter().skip(i + 1).find(|next| next.level <= heading.level || is_step(next));
+        let text = body.get(heading.range.end..end.map_or(body.len(), |h| h.range.start)).unwrap_or_default();
+        let (title, expected_s) = split_time(title.trim());
+        if title.is_empty() {
+            problems.push(Problem::error(line, "steps", format!("a {} step has no title", kind.as_str())));
+        }
+        let wanted = slugify(heading.id.as_deref().unwrap_or(title));
+        let count = used.entry(wanted.clone()).and_modify(|n| *n += 1).or_insert(1);
+        if *count > 1 {
+            let message = format!("two steps have the id '{wanted}'; give one of them its own with {{#name}}");
+            problems.push(Problem::error(line, "steps", message));
+        }
+        steps.push(Step {
+            id: wanted,
+            kind,
+            title: title.to_owned(),
+            body: text.trim().to_owned(),
+            expected_s,
+            branches: Vec::new(),
+            link: None,
+            call: None,
+            line,
+        });
+    }
+    if steps.len() > MAX_STEPS {
+        problems.push(Problem::error(first_line, "steps", format!("are {}; at most {MAX_STEPS}", steps.len())));
+        steps.truncate(MAX_STEPS);
+    }
+    complete(&mut steps, problems);
+    steps
+}
+
+fn headings(body: &str) -> Vec<RawHeading> {
+    let mut found = Vec::new();
+    let mut open: Option<RawHeading> = None;
+    for (event, range) in Parser::new_ext(body, markdown::options()).into_offset_iter() {
+        match event {
+            Event::Start(Tag::Heading { level, id, .. }) => {
+                open = Some(RawHeading { level, text: String::new(), id: id.map(|id| id.to_string()), range });
+            }
+            Event::End(TagEnd::Heading(_)) => found.extend(open.take()),
+            Event::Text(t) | Event::Code(t) | Event::InlineHtml(t) => {
+                if let Some(heading) = &mut open {
+                    heading.text.push_str(&t);
+                }
+            }
+            Event::SoftBreak | Event::HardBreak => {
+                if let Some(heading) = &mut open {
+                    heading.text.push(' ');
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn is_step(heading: &RawHeading) -> bool {
+    heading.text.split_once(':').is_some_and(|(word, _)| StepKind::parse(word.trim()).is_some())
+}
+
+/// `chek:` is a slip of the pen; `Background:` is a heading.
+fn warn_of_near_miss(word: &str, line: usize, problems: &mut Vec<Problem>) {
+    let names = StepKind::ALL.map(StepKind::as_str);
+    let lower = word.to_lowercase();
+    if let Some(guess) = similar::get_close_matches(lower.as_str(), &names, 1, 0.8).first() {
+        problems.push(Problem::warning(line, "steps", format!("'{word}:' is no kind of step; did you mean '{guess}:'?")));
+    }
+}
+
+/// `Roll back (5 min)` → `Roll back` and 300.
+fn split_time(title: &str) -> (&str, Option<u32>) {
+    let parsed = title.strip_suffix(')').and_then(|t| t.rsplit_once('(')).and_then(|(head, time)| Some((head.trim_end(), parse_duration(time)?)));
+    parsed.map_or((title, None), |(head, seconds)| (head, Some(seconds)))
+}
+
+/// `30 s`, `5 min`, `1 h`, `1 h 30 min`; at most a week.
+pub fn parse_duration(text: &str) -> Option<u32> {
+    let text = text.trim().trim_start_matches(['~', '≈']).trim();
+    let mut total: u32 = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let number: u32 = rest.get(..digits)?.parse().ok()?;
+        rest = rest.get(digits..)?.trim_start();
+        let letters = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
+        let unit = match rest.get(..letters)?.to_lowercase().as_str() {
+            "s" | "sec" | "second" | "seconds" => 1,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60,
+            "h" | "hour" | "hours" => 3600,
+            _ => return None,
+        };
+        total = total.checked_add(number.checked_mul(unit)?)?;
+        rest = rest.get(letters..)?.trim_start();
+    }
+    (1..=604_800).contains(&total).then_some(total)
+}
+
+/// The second pass: what depends on all ids being known.
+fn complete(steps: &mut [Step], problems: &mut Vec<Problem>) {
+    let ids: Vec<String> = steps.iter().map(|s| s.id.clone()).collect();
+    for (i, step) in steps.iter_mut().enumerate() {
+        let complaint = |message: String| Problem::error(step.line, "steps", format!("'{}' {message}", step.title));
+        match step.kind {
+            StepKind::Decide => match branches(&step.body, i, &ids) {
+                Ok(found) if found.is_empty() => {
+                    problems.push(complaint("decides nothing: add list items such as '- Yes -> next'".to_owned()));
+                }
+                Ok(found) => step.branches = found,
+                Err(unknown) => problems.push(complaint(format!("leads to '{unknown}', which is no step"))),
+            },
+            StepKind::Wait if step.expected_s.is_none() => {
+                problems.push(complaint("does not say how long: add a time such as '(5 min)'".to_owned()));
+            }
+            StepKind::Link => match first_link(&step.body) {
+                Some(link) => step.link = Some(link),
+                None => problems.push(complaint("has no link".to_owned())),
+            },
+            StepKind::Webhook => match call(&step.body) {
+                Ok(call) => step.call = Some(call),
+                Err(message) => problems.push(complaint(message)),
+            },
+            _ => {}
+        }
+    }
+    for i in without_way_out(steps) {
+        let Some(step) = steps.get(i) else { continue };
+        problems.push(Problem::error(step.line, "steps", format!("from '{}' the end cannot be reached", step.title)));
+    }
+}
+
+/// Steps from which no choice of branches comes to the end: walked back from the end.
+fn without_way_out(steps: &[Step]) -> Vec<usize> {
+    let n = steps.len();
+    let mut reaches = vec![false; n];
+    let leads_out = |reaches: &[bool], i: usize| {
+        let ok = |target: usize| target >= n || reaches.get(target).copied().unwrap_or(true);
+        match steps.get(i) {
+            Some(step) if !step.branches.is_empty() => step.branches.iter().any(|b| match b.target {
+                Target::End => true,
+                Target::Step(target) => ok(target),
+            }),
+            _ => ok(i + 1),
+        }
+    };
+    // Each round settles at least one step, so there are at most n rounds.
+    loop {
+        let mut changed = false;
+        for i in (0..n).rev() {
+            if !reaches.get(i).copied().unwrap_or(true) && leads_out(&reaches, i) {
+                if let Some(r) = reaches.get_mut(i) {
+                    *r = true;
+                }
+                changed = true;
+            }
+        }
+        if !changed {
+            return reaches.iter().enumerate().filter(|(_, r)| !**r).map(|(i, _)| i).collect();
+        }
+    }
+}
+
+/// List items with an arrow. `Err` names a target that does not exist.
+fn branches(body: &str, at: usize, ids: &[String]) -> Result<Vec<Branch>, String> {
+    let mut found = Vec::new();
+    for line in lines_outside_code(body) {
+        let line = line.trim();
+        let Some(item) = line.strip_prefix("- ").or_else(|| line.strip_prefix("* ")) else { continue };
+        let Some((label, target)) = item.rsplit_once("->").or_else(|| item.rsplit_once('→')) else { continue };
+        let label = markdown::plain_text(label, 200);
+        found.push(Branch { label, target: resolve(target, at, ids).ok_or_else(|| target.trim().to_owned())? });
+    }
+    Ok(found)
+}
+
+fn lines_outside_code(body: &str) -> impl Iterator<Item = &str> {
+    let mut in_code = false;
+    body.lines().filter(move |line| {
+        let is_fence = line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~");
+        if is_fence {
+            in_code = !in_code;
+        }
+        !in_code && !is_fence
+    })
+}
+
+/// `end`, `next`, `3`, `step 3`, `roll-back`, `#roll-back`, `[Roll back](#roll-back)` or a step's title.
+fn resolve(target: &str, at: usize, ids: &[String]) -> Option<Target> {
+    let target = target.trim().trim_end_matches('.').trim_matches(['`', '*', '_']);
+    let inner = target.rsplit_once("](").and_then(|(_, link)| link.strip_suffix(')')).unwrap_or(target);
+    let name = inner.trim().trim_start_matches('#').to_lowercase();
+    let step = |i: usize| if i < ids.len() { Target::Step(i) } else { Target::End };
+    match name.as_str() {
+        "end" | "done" | "stop" => return Some(Target::End),
+        "next" => return Some(step(at + 1)),
+        _ => {}
+    }
+    if let Some(i) = ids.iter().position(|id| *id == name || *id == slugify(&name)) {
+        return Some(Target::Step(i));
+    }
+    let number: usize = name.trim_start_matches("step").trim().parse().ok()?;
+    (1..=ids.len()).contains(&number).then(|| Target::Step(number - 1))
+}
+
+fn first_link(body: &str) -> Option<String> {
+    Parser::new_ext(body, markdown::options()).find_map(|event| match event {
+        Event::Start(Tag::Link { dest_url, .. }) => markdown::safe_link(&dest_url).map(str::to_owned),
+        Event::Text(text) => text
+            .split_whitespace()
+            .find(|word| word.starts_with("https://") || word.starts_with("http://"))
+            .map(|word| word.trim_end_matches(['.', ',', ')']).to_owned()),
+        _ => None,
+    })
+}
+
+/// The first fenced block marked `http`: a request line, headers, an empty line, a body.
+fn call(body: &str) -> Result<Call, String> {
+    let mut text: Option<String> = None;
+    for event in Parser::new_ext(body, markdown::options()) {
+        match event {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) if info.trim() == "http" => text = Some(String::new()),
+            Event::Text(t) => {
+                if let Some(text) = &mut text {
+                    text.push_str(&t);
+                }
+            }
+            Event::End(TagEnd::CodeBlock) if text.is_some() => break,
+            _ => {}
+        }
+    }
+    let text = text.ok_or("has no ```http block with the request")?;
+    parse_call(&text)
+}
+
+fn parse_call(text: &str) -> Result<Call, String> {
+    let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
+    let mut lines = head.lines();
+    let (method, url) = lines.next().and_then(|l| l.trim().split_once(' ')).ok_or("has no request line such as 'POST https://…'")?;
+    if !["GET", "POST", "PUT", "PATCH", "DELETE"].contains(&method) {
+        return Err(format!("has the method '{method}'; use GET, POST, PUT, PATCH or DELETE"));
+    }
+    let url = url.trim();
+    if !(url.starts_with("https://") || url.starts_with("http://")) {
+        return Err(format!("calls '{url}', which is no http or https address"));
+    }
+    let mut headers = Vec::new();
+    for line in lines {
+        let (name, value) = line.split_once(':').ok_or_else(|| format!("has a header '{line}' without a colon"))?;
+        headers.push((name.trim().to_owned(), value.trim().to_owned()));
+    }
+    Ok(Call { method: method.to_owned(), url: url.to_owned(), headers, body: body.trim_end().to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn steps(body: &str) -> (Vec<Step>, Vec<String>) {
+        let mut problems = Vec::new();
+        let found = parse(body, 10, &mut problems);
+        (found, problems.iter().map(ToString::to_string).collect())
+    }
+
+    const FULL: &str = "\
+Intro.
+
+## Steps
+
+### Check: did errors rise? (3 min) {#errors}
+
+Look:
+
+```bash
+# not: a heading
+- no -> branch
+```
+
+#### Detail
+
+more
+
+### Decide: go back?
+
+- **Yes**, at once -> `roll-back`
+- No → [wait a bit](#wait)
+- It is over -> end
+
+### Do: roll `cart` back {#roll-back}
+### Wait: let it settle (1 h 30 min) {#wait}
+### Link: dashboard
+See https://grafana.example/d/1.
+### Webhook: purge
+```http
+POST https://cache.example/purge?service={{service}}
+Content-Type: application/json
+
+{\"service\": \"{{service}}\"}
+```
+
+## Afterwards
+
+text
+";
+
+    #[test]
+    fn all_kinds_are_read() {
+        let (steps, problems) = steps(FULL);
+        assert_eq!(problems, Vec::<String>::new());
+        let shown: Vec<_> = steps.iter().map(|s| (s.id.as_str(), s.kind, s.title.as_str(), s.expected_s)).collect();
+        assert_eq!(
+            shown,
+            [
+                ("errors", StepKind::Check, "did errors rise?", Some(180)),
+                ("go-back", StepKind::Decide, "go back?", None),
+                ("roll-back", StepKind::Do, "roll cart back", None),
+                ("wait", StepKind::Wait, "let it settle", Some(5_400)),
+                ("dashboard", StepKind::Link, "dashboard", None),
+                ("purge", StepKind::Webhook, "purge", None),
+            ]
+        );
+    }
+
+    #[test]
+    fn bodies_end_at_the_next_step_or_section() {
+        let (steps, _) = steps(FULL);
+        let bodies: Vec<_> = steps.iter().map(|s| s.body.as_str()).collect();
+        assert!(bodies[0].starts_with("Look:") && bodies[0].ends_with("more"), "{}", bodies[0]);
+        assert_eq!(bodies[2], "");
+        assert!(bodies[5].ends_with("```"), "{}", bodies[5]);
+        assert_eq!(steps[0].line, 14);
+        assert_eq!(steps[1].branches.iter().map(|b| (b.label.as_str(), &b.target)).collect::<Vec<_>>(), [
+            ("Yes, at once", &Target::Step(2)),
+            ("No", &Target::Step(3)),
+            ("It is over", &Target::End),
+        ]);
+        assert_eq!(steps[4].link.as_deref(), Some("https://grafana.example/d/1"));
+        let call = steps[5].call.as_ref().expect("the webhook has a request");
+        assert_eq!((call.method.as_str(), call.url.as_str()), ("POST", "https://cache.example/purge?service={{service}}"));
+        assert_eq!(call.headers, [("Content-Type".to_owned(), "application/json".to_owned())]);
+        assert_eq!(call.body, "{\"service\": \"{{service}}\"}");
+    }
+
+    #[test]
+    fn wrong_steps_are_named_with_their_line() {
+        let cases = [
+            ("### Do:\n", "line 10: steps: a do step has no title"),
+            ("### Do: a\n\n### Check: a\n", "line 12: steps: two steps have the id 'a'; give one of them its own with {#name}"),
+            ("### Wait: a bit\n", "line 10: steps: 'a bit' does not say how long: add a time such as '(5 min)'"),
+            ("### Decide: a\n- x -> nowhere\n", "line 10: steps: 'a' leads to 'nowhere', which is no step"),
+            ("### Link: a\nnothing\n", "line 10: steps: 'a' has no link"),
+            ("### Link: a\n[x](javascript:alert(1))\n", "line 10: steps: 'a' has no link"),
+            ("### Webhook: a\n", "line 10: steps: 'a' has no ```http block with the request"),
+            ("### Webhook: a\n```http\nGET file:///etc/passwd\n```\n", "line 10: steps: 'a' calls 'file:///etc/passwd', which is no http or https address"),
+            ("### Webhook: a\n```http\nTRACE https://a.example\n```\n", "line 10: steps: 'a' has the method 'TRACE'; use GET, POST, PUT, PATCH or DELETE"),
+            ("### Chek: a\n", "line 10: steps: 'Chek:' is no kind of step; did you mean 'check:'?"),
+        ];
+        for (body, wanted) in cases {
+            let (_, problems) = steps(body);
+            assert!(problems.iter().any(|p| p == wanted), "{body:?} gave {problems:?}");
+        }
+        assert_eq!(steps("### Background: why\n").1, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_loop_needs_a_way_out() {
+        let (_, problems) = steps("### Do: a\n### Decide: b\n- x -> a\n### Do: c\n");
+        assert_eq!(problems, ["line 10: steps: from 'a' the end cannot be reached", "line 11: steps: from 'b' the end cannot be reached"]);
+        assert_eq!(steps("### Do: a\n### Decide: b\n- x -> a\n- y -> next\n### Do: c\n").1, Vec::<String>::new());
+        assert_eq!(steps("### Decide: b\n- again -> 1\n- over -> next\n").1, Vec::<String>::new());
+    }
+
+    #[test]
+    fn times_are_read() {
+        for (text, seconds) in [("30 s", Some(30)), ("5 min", Some(300)), ("~5m", Some(300)), ("1h 30min", Some(5_400)), ("2 hours", Some(7_200)), ("soon", None), ("", None), ("0 s", None), ("9999999999 h", None), ("5", None)] {
+            assert_eq!(parse_duration(text), seconds, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(body in "(### (Do|Decide|Wait|Link|Webhook|Chek): ?[a-c]{0,2}( \\(\\d{1,3} (s|min)\\))?\n|- x -> [a-c0-9]{1,2}\n|```http?\n|[\\PC]{0,20}\n){0,12}") {
+            let mut problems = Vec::new();
+            let found = parse(&body, 1, &mut problems);
+            if problems.iter().all(|p| !p.is_error) {
+                for step in &found {
+                    for branch in &step.branches {
+                        if let Target::Step(i) = branch.target {
+                            prop_assert!(i < found.len());
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
