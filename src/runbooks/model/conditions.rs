@@ -77,7 +77,9 @@ fn texts(name: &str, value: &Value) -> Result<Vec<String>, String> {
         Value::String(text) => vec![text.trim().to_owned()],
         Value::Sequence(items) => items
             .iter()
-            .map(|item| item.as_str().map(|t| t.trim().to_owned()).ok_or_else(|| format!("{name} holds {}", name_of(item))))
+            .map(|item| {
+                item.as_str().map(|t| t.trim().to_owned()).ok_or_else(|| format!("{name} holds {}", name_of(item)))
+            })
             .collect::<Result<_, _>>()?,
         other => return Err(format!("{name} must be text or a list of texts, not {}", name_of(other))),
     };
@@ -136,8 +138,7 @@ impl Condition {
                 self.label.iter().all(|(k, pattern)| alert.get(k).is_some_and(|v| glob(pattern, v)))
             };
             let alert = facts.alerts.iter().find(on_alert)?;
-            let shown: Vec<_> =
-                self.label.keys().filter_map(|k| alert.get(k).map(|v| format!("{k}={v}"))).collect();
+            let shown: Vec<_> = self.label.keys().filter_map(|k| alert.get(k).map(|v| format!("{k}={v}"))).collect();
             reasons.push(format!("an alert has {}", shown.join(", ")));
         }
         Some(reasons)
@@ -146,7 +147,12 @@ impl Condition {
     /// For people: `severity SEV1 or SEV2, suspect deployment`.
     pub fn describe(&self) -> String {
         let mut parts = Vec::new();
-        let lists = [("service", &self.service), ("severity", &self.severity), ("suspect", &self.suspect), ("title has", &self.title)];
+        let lists = [
+            ("service", &self.service),
+            ("severity", &self.severity),
+            ("suspect", &self.suspect),
+            ("title has", &self.title),
+        ];
         for (name, list) in lists {
             if !list.is_empty() {
                 parts.push(format!("{name} {}", list.join(" or ")));
@@ -188,7 +194,10 @@ mod tests {
             severity: "SEV2".to_owned(),
             services: vec!["checkout".to_owned(), "cart-api".to_owned()],
             alerts: vec![
-                BTreeMap::from([("alertname".to_owned(), "HighErrorRate".to_owned()), ("zone".to_owned(), "eu-1".to_owned())]),
+                BTreeMap::from([
+                    ("alertname".to_owned(), "HighErrorRate".to_owned()),
+                    ("zone".to_owned(), "eu-1".to_owned()),
+                ]),
                 BTreeMap::from([("alertname".to_owned(), "QueueBacklog".to_owned())]),
             ],
             suspects: vec![("deployment".to_owned(), "cart-api 1.4.0".to_owned())],
@@ -197,7 +206,8 @@ mod tests {
 
     #[test]
     fn every_given_part_must_hold_and_gives_its_reason() {
-        let c = condition("{service: 'cart*', severity: [SEV1, sev2], suspect: deployment, alert: High*, title: release}");
+        let c =
+            condition("{service: 'cart*', severity: [SEV1, sev2], suspect: deployment, alert: High*, title: release}");
         assert_eq!(
             c.expect("right").holds(&facts()),
             Some(
@@ -212,7 +222,8 @@ mod tests {
                 .into()
             )
         );
-        for no in ["{service: payment}", "{severity: SEV1}", "{suspect: operation}", "{title: queue}", "{alert: Disk*}"] {
+        for no in ["{service: payment}", "{severity: SEV1}", "{suspect: operation}", "{title: queue}", "{alert: Disk*}"]
+        {
             assert_eq!(condition(no).expect("right").holds(&facts()), None, "{no}");
         }
     }

@@ -137,7 +137,11 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The file's line of a top-level field: front matter starts on line 2.
     fn line(&self, field: &str) -> usize {
-        let starts = |l: &str| l.trim_start_matches(['"', '\'']).strip_prefix(field).is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':'));
+        let starts = |l: &str| {
+            l.trim_start_matches(['"', '\''])
+                .strip_prefix(field)
+                .is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':'))
+        };
         self.yaml.lines().position(starts).map_or(1, |at| at + 2)
     }
 
@@ -175,7 +179,9 @@ impl Reader<'_> {
     fn list(&mut self, field: &str, value: &Value) -> Vec<String> {
         let items = match value {
             Value::Null => return Vec::new(),
-            Value::String(text) => return text.split(',').map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()).collect(),
+            Value::String(text) => {
+                return text.split(',').map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()).collect();
+            }
             Value::Sequence(items) if items.len() > MAX_ITEMS => {
                 self.complain(field, format!("has more than {MAX_ITEMS} entries"));
                 return Vec::new();
@@ -237,7 +243,11 @@ impl Reader<'_> {
     /// The file's line of the `index`-th `- ` item below a field.
     fn item_line(&self, field_line: usize, index: usize) -> usize {
         let below = self.yaml.lines().enumerate().skip(field_line.saturating_sub(1));
-        let indent = below.clone().map(|(_, l)| l).find(|l| l.trim_start().starts_with("- ")).map(|l| l.len() - l.trim_start().len());
+        let indent = below
+            .clone()
+            .map(|(_, l)| l)
+            .find(|l| l.trim_start().starts_with("- "))
+            .map(|l| l.len() - l.trim_start().len());
         below
             .filter(|(_, l)| l.trim_start().starts_with("- ") && Some(l.len() - l.trim_start().len()) == indent)
             .nth(index)
@@ -245,7 +255,8 @@ impl Reader<'_> {
     }
 
     fn unknown(&mut self, field: &str) {
-        let guess = similar::get_close_matches(field, &FIELDS, 1, 0.7).first().map(|f| format!("; did you mean '{f}'?"));
+        let guess =
+            similar::get_close_matches(field, &FIELDS, 1, 0.7).first().map(|f| format!("; did you mean '{f}'?"));
         let line = self.line(field);
         let message = format!("is not a field of a runbook{}", guess.unwrap_or_default());
         self.problems.push(Problem::warning(line, field, message));
@@ -306,7 +317,10 @@ mod tests {
             ("title: a\nreview_by: 2027-13-01\n", "line 3: review_by: must be a day such as 2027-05-01"),
             ("title: a\nowner:\n", "line 3: owner: is empty"),
             ("title: a\nownr: b\n", "line 3: ownr: is not a field of a runbook; did you mean 'owner'?"),
-            ("title: a\nattach_when: yes please\n", "line 3: attach_when: must be a list of at most 50 conditions, not text"),
+            (
+                "title: a\nattach_when: yes please\n",
+                "line 3: attach_when: must be a list of at most 50 conditions, not text",
+            ),
             (
                 "title: a\nattach_when:\n  - service: cart\n  - severity: SEV9\n",
                 "line 5: attach_when: condition 2: severity 'SEV9' is none of SEV1, SEV2, SEV3, SEV4",
@@ -325,7 +339,10 @@ mod tests {
         let (front, problems) = read("title: a\nservices: [cart, checkout\nowner: b\n");
         assert_eq!(front, None);
         let problem = problems.first().map(String::as_str).unwrap_or_default();
-        assert!(problem.contains("is not valid YAML") && (problem.contains("services") || problem.contains("owner")), "{problem}");
+        assert!(
+            problem.contains("is not valid YAML") && (problem.contains("services") || problem.contains("owner")),
+            "{problem}"
+        );
     }
 
     #[test]

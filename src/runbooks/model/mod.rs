@@ -126,3 +126,58 @@ mod tests {
         assert_eq!(problems.first().map(|p| p.field.as_str()), Some("file"));
     }
 }
+
+/// The runbooks that ship with Faultline keep the rules that it asks of others.
+#[cfg(test)]
+mod shipped {
+    use super::*;
+
+    fn all() -> Vec<(String, ParsedRunbook)> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks");
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).expect("the folder ships with the sources") {
+            let path = entry.expect("a readable entry").path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let source = std::fs::read_to_string(&path).expect("UTF-8");
+            let parsed = parse(&source).unwrap_or_else(|p| panic!("{name}: {p:?}"));
+            found.push((name, parsed));
+        }
+        found
+    }
+
+    #[test]
+    fn there_are_at_least_eight_without_a_warning() {
+        let all = all();
+        assert!(all.len() >= 8, "{}", all.len());
+        for (name, runbook) in &all {
+            assert_eq!(runbook.warnings, [], "{name}");
+        }
+    }
+
+    #[test]
+    fn each_has_what_a_responder_needs() {
+        for (name, runbook) in all() {
+            for section in ["## Signals", "## Steps", "## Verification", "## Afterwards"] {
+                assert!(runbook.body.contains(section), "{name} lacks {section}");
+            }
+            let front = &runbook.front;
+            assert!(front.owner.is_some() && front.review_by.is_some() && front.summary.is_some(), "{name}");
+            assert!(!front.tags.is_empty() && !front.attach_when.is_empty(), "{name}");
+            let kinds = |kind| runbook.steps.iter().filter(|s| s.kind == kind).count();
+            assert!(kinds(StepKind::Check) >= 2 && kinds(StepKind::Do) >= 2 && kinds(StepKind::Decide) >= 2, "{name}");
+            assert!(runbook.body.contains("```"), "{name} has no command");
+            for step in runbook.steps.iter().filter(|s| matches!(s.kind, StepKind::Do | StepKind::Check)) {
+                assert!(step.expected_s.is_some(), "{name}: {} has no expected time", step.title);
+            }
+        }
+    }
+
+    #[test]
+    fn they_use_only_variables_that_a_run_fills() {
+        for (name, runbook) in all() {
+            for variable in variables::names(&runbook.body) {
+                assert!(variables::KNOWN.iter().any(|(known, _)| *known == variable), "{name}: {{{{{variable}}}}}");
+            }
+        }
+    }
+}

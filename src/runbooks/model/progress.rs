@@ -275,7 +275,11 @@ mod tests {
     #[test]
     fn reopening_a_decision_opens_what_it_passed_by() {
         let steps = runbook(LOOP);
-        let mut records = vec![record("a", Outcome::Done, None), record("b", Outcome::Skipped, None), record("c", Outcome::Done, Some(3))];
+        let mut records = vec![
+            record("a", Outcome::Done, None),
+            record("b", Outcome::Skipped, None),
+            record("c", Outcome::Done, Some(3)),
+        ];
         assert!(Progress::of(&steps, &records).is_finished());
         records.push(record("c", Outcome::Reopened, None));
         let progress = Progress::of(&steps, &records);
@@ -289,7 +293,10 @@ mod tests {
         let progress = Progress::of(&steps, &records);
         let refusal = |r: StepRecord| refuse(&steps, &progress, &records, &r);
         assert_eq!(refusal(record("x", Outcome::Done, None)).as_deref(), Some("this version has no step 'x'"));
-        assert_eq!(refusal(record("a", Outcome::Failed, None)).as_deref(), Some("Ada already marked this step as done"));
+        assert_eq!(
+            refusal(record("a", Outcome::Failed, None)).as_deref(),
+            Some("Ada already marked this step as done")
+        );
         assert_eq!(refusal(record("b", Outcome::Reopened, None)).as_deref(), Some("this step is still open"));
         assert_eq!(refusal(record("c", Outcome::Done, None)).as_deref(), Some("choose one of the branches"));
         assert_eq!(refusal(record("c", Outcome::Done, Some(9))).as_deref(), Some("this branch does not exist"));

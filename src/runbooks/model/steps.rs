@@ -185,13 +185,20 @@ fn warn_of_near_miss(word: &str, line: usize, problems: &mut Vec<Problem>) {
     let names = StepKind::ALL.map(StepKind::as_str);
     let lower = word.to_lowercase();
     if let Some(guess) = similar::get_close_matches(lower.as_str(), &names, 1, 0.8).first() {
-        problems.push(Problem::warning(line, "steps", format!("'{word}:' is no kind of step; did you mean '{guess}:'?")));
+        problems.push(Problem::warning(
+            line,
+            "steps",
+            format!("'{word}:' is no kind of step; did you mean '{guess}:'?"),
+        ));
     }
 }
 
 /// `Roll back (5 min)` → `Roll back` and 300.
 fn split_time(title: &str) -> (&str, Option<u32>) {
-    let parsed = title.strip_suffix(')').and_then(|t| t.rsplit_once('(')).and_then(|(head, time)| Some((head.trim_end(), parse_duration(time)?)));
+    let parsed = title
+        .strip_suffix(')')
+        .and_then(|t| t.rsplit_once('('))
+        .and_then(|(head, time)| Some((head.trim_end(), parse_duration(time)?)));
     parsed.map_or((title, None), |(head, seconds)| (head, Some(seconds)))
 }
 
@@ -244,10 +251,34 @@ fn complete(steps: &mut [Step], problems: &mut Vec<Problem>) {
             _ => {}
         }
     }
+    for i in without_way_in(steps) {
+        let Some(step) = steps.get(i) else { continue };
+        problems.push(Problem::warning(step.line, "steps", format!("no way leads to '{}'", step.title)));
+    }
     for i in without_way_out(steps) {
         let Some(step) = steps.get(i) else { continue };
         problems.push(Problem::error(step.line, "steps", format!("from '{}' the end cannot be reached", step.title)));
     }
+}
+
+/// Steps that nothing leads to.
+fn without_way_in(steps: &[Step]) -> Vec<usize> {
+    let mut reached = vec![false; steps.len()];
+    let mut open = vec![0];
+    while let Some(i) = open.pop() {
+        let (Some(step), Some(seen)) = (steps.get(i), reached.get_mut(i)) else { continue };
+        if std::mem::replace(seen, true) {
+            continue;
+        }
+        if step.branches.is_empty() {
+            open.push(i + 1);
+        }
+        open.extend(step.branches.iter().filter_map(|b| match b.target {
+            Target::Step(target) => Some(target),
+            Target::End => None,
+        }));
+    }
+    reached.iter().enumerate().filter(|(_, r)| !**r).map(|(i, _)| i).collect()
 }
 
 /// Steps from which no choice of branches comes to the end: walked back from the end.
@@ -339,7 +370,9 @@ fn call(body: &str) -> Result<Call, String> {
     let mut text: Option<String> = None;
     for event in Parser::new_ext(body, markdown::options()) {
         match event {
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) if info.trim() == "http" => text = Some(String::new()),
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) if info.trim() == "http" => {
+                text = Some(String::new())
+            }
             Event::Text(t) => {
                 if let Some(text) = &mut text {
                     text.push_str(&t);
@@ -356,7 +389,8 @@ fn call(body: &str) -> Result<Call, String> {
 fn parse_call(text: &str) -> Result<Call, String> {
     let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
     let mut lines = head.lines();
-    let (method, url) = lines.next().and_then(|l| l.trim().split_once(' ')).ok_or("has no request line such as 'POST https://…'")?;
+    let (method, url) =
+        lines.next().and_then(|l| l.trim().split_once(' ')).ok_or("has no request line such as 'POST https://…'")?;
     if !["GET", "POST", "PUT", "PATCH", "DELETE"].contains(&method) {
         return Err(format!("has the method '{method}'; use GET, POST, PUT, PATCH or DELETE"));
     }
@@ -451,14 +485,16 @@ text
         assert_eq!(bodies[2], "");
         assert!(bodies[5].ends_with("```"), "{}", bodies[5]);
         assert_eq!(steps[0].line, 14);
-        assert_eq!(steps[1].branches.iter().map(|b| (b.label.as_str(), &b.target)).collect::<Vec<_>>(), [
-            ("Yes, at once", &Target::Step(2)),
-            ("No", &Target::Step(3)),
-            ("It is over", &Target::End),
-        ]);
+        assert_eq!(
+            steps[1].branches.iter().map(|b| (b.label.as_str(), &b.target)).collect::<Vec<_>>(),
+            [("Yes, at once", &Target::Step(2)), ("No", &Target::Step(3)), ("It is over", &Target::End),]
+        );
         assert_eq!(steps[4].link.as_deref(), Some("https://grafana.example/d/1"));
         let call = steps[5].call.as_ref().expect("the webhook has a request");
-        assert_eq!((call.method.as_str(), call.url.as_str()), ("POST", "https://cache.example/purge?service={{service}}"));
+        assert_eq!(
+            (call.method.as_str(), call.url.as_str()),
+            ("POST", "https://cache.example/purge?service={{service}}")
+        );
         assert_eq!(call.headers, [("Content-Type".to_owned(), "application/json".to_owned())]);
         assert_eq!(call.body, "{\"service\": \"{{service}}\"}");
     }
@@ -467,14 +503,23 @@ text
     fn wrong_steps_are_named_with_their_line() {
         let cases = [
             ("### Do:\n", "line 10: steps: a do step has no title"),
-            ("### Do: a\n\n### Check: a\n", "line 12: steps: two steps have the id 'a'; give one of them its own with {#name}"),
+            (
+                "### Do: a\n\n### Check: a\n",
+                "line 12: steps: two steps have the id 'a'; give one of them its own with {#name}",
+            ),
             ("### Wait: a bit\n", "line 10: steps: 'a bit' does not say how long: add a time such as '(5 min)'"),
             ("### Decide: a\n- x -> nowhere\n", "line 10: steps: 'a' leads to 'nowhere', which is no step"),
             ("### Link: a\nnothing\n", "line 10: steps: 'a' has no link"),
             ("### Link: a\n[x](javascript:alert(1))\n", "line 10: steps: 'a' has no link"),
             ("### Webhook: a\n", "line 10: steps: 'a' has no ```http block with the request"),
-            ("### Webhook: a\n```http\nGET file:///etc/passwd\n```\n", "line 10: steps: 'a' calls 'file:///etc/passwd', which is no http or https address"),
-            ("### Webhook: a\n```http\nTRACE https://a.example\n```\n", "line 10: steps: 'a' has the method 'TRACE'; use GET, POST, PUT, PATCH or DELETE"),
+            (
+                "### Webhook: a\n```http\nGET file:///etc/passwd\n```\n",
+                "line 10: steps: 'a' calls 'file:///etc/passwd', which is no http or https address",
+            ),
+            (
+                "### Webhook: a\n```http\nTRACE https://a.example\n```\n",
+                "line 10: steps: 'a' has the method 'TRACE'; use GET, POST, PUT, PATCH or DELETE",
+            ),
             ("### Chek: a\n", "line 10: steps: 'Chek:' is no kind of step; did you mean 'check:'?"),
         ];
         for (body, wanted) in cases {
@@ -487,14 +532,33 @@ text
     #[test]
     fn a_loop_needs_a_way_out() {
         let (_, problems) = steps("### Do: a\n### Decide: b\n- x -> a\n### Do: c\n");
-        assert_eq!(problems, ["line 10: steps: from 'a' the end cannot be reached", "line 11: steps: from 'b' the end cannot be reached"]);
+        assert_eq!(
+            problems,
+            [
+                "line 13: steps: no way leads to 'c'",
+                "line 10: steps: from 'a' the end cannot be reached",
+                "line 11: steps: from 'b' the end cannot be reached"
+            ]
+        );
+        assert_eq!(steps("### Decide: b\n- x -> c\n### Do: a\n### Do: c\n").1, ["line 12: steps: no way leads to 'a'"]);
         assert_eq!(steps("### Do: a\n### Decide: b\n- x -> a\n- y -> next\n### Do: c\n").1, Vec::<String>::new());
         assert_eq!(steps("### Decide: b\n- again -> 1\n- over -> next\n").1, Vec::<String>::new());
     }
 
     #[test]
     fn times_are_read() {
-        for (text, seconds) in [("30 s", Some(30)), ("5 min", Some(300)), ("~5m", Some(300)), ("1h 30min", Some(5_400)), ("2 hours", Some(7_200)), ("soon", None), ("", None), ("0 s", None), ("9999999999 h", None), ("5", None)] {
+        for (text, seconds) in [
+            ("30 s", Some(30)),
+            ("5 min", Some(300)),
+            ("~5m", Some(300)),
+            ("1h 30min", Some(5_400)),
+            ("2 hours", Some(7_200)),
+            ("soon", None),
+            ("", None),
+            ("0 s", None),
+            ("9999999999 h", None),
+            ("5", None),
+        ] {
             assert_eq!(parse_duration(text), seconds, "{text:?}");
         }
     }

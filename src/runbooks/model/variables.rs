@@ -43,7 +43,9 @@ pub fn fill_markdown(source: &str, values: &BTreeMap<String, String>) -> Filled 
             _ => {}
         }
         let in_block = fence.is_some() || line.starts_with("    ");
-        replace(line, values, &mut filled, |before| if in_block || in_code_span(before) { quote_shell } else { escape_markdown });
+        replace(line, values, &mut filled, |before| {
+            if in_block || in_code_span(before) { quote_shell } else { escape_markdown }
+        });
     }
     filled
 }
@@ -110,7 +112,9 @@ fn in_code_span(before: &str) -> bool {
 }
 
 fn is_plain(value: &str) -> bool {
-    !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/@+=,%".contains(c)) && !value.starts_with('-')
+    !value.is_empty()
+        && value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/@+=,%".contains(c))
+        && !value.starts_with('-')
 }
 
 fn quote_shell(value: &str) -> String {
@@ -155,14 +159,22 @@ mod tests {
     use super::*;
 
     fn values() -> BTreeMap<String, String> {
-        [("service", "cart"), ("deployment.version", "1.4.0; rm -rf /"), ("incident.title", "It's <b>*bad*</b>"), ("services", "cart pay")]
-            .map(|(k, v)| (k.to_owned(), v.to_owned()))
-            .into()
+        [
+            ("service", "cart"),
+            ("deployment.version", "1.4.0; rm -rf /"),
+            ("incident.title", "It's <b>*bad*</b>"),
+            ("services", "cart pay"),
+        ]
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .into()
     }
 
     #[test]
     fn plain_values_are_filled_and_unknown_ones_reported() {
-        let filled = fill_markdown("Restart {{service}} and {{ services }}; `{{alert.name}}` {{alert.name}} {{.Values.x}} {{ unclosed", &values());
+        let filled = fill_markdown(
+            "Restart {{service}} and {{ services }}; `{{alert.name}}` {{alert.name}} {{.Values.x}} {{ unclosed",
+            &values(),
+        );
         assert_eq!(filled.text, "Restart cart and cart pay; `{{alert.name}}` {{alert.name}} {{.Values.x}} {{ unclosed");
         assert_eq!(filled.missing, ["alert.name"]);
     }
@@ -171,7 +183,10 @@ mod tests {
     fn values_cannot_break_out_of_code_or_prose() {
         let v = values();
         assert_eq!(fill_markdown("`kubectl set {{deployment.version}}`", &v).text, "`kubectl set '1.4.0; rm -rf /'`");
-        assert_eq!(fill_markdown("```sh\nx {{deployment.version}}\n```\n", &v).text, "```sh\nx '1.4.0; rm -rf /'\n```\n");
+        assert_eq!(
+            fill_markdown("```sh\nx {{deployment.version}}\n```\n", &v).text,
+            "```sh\nx '1.4.0; rm -rf /'\n```\n"
+        );
         assert_eq!(fill_markdown("{{incident.title}}", &v).text, "It's \\<b\\>\\*bad\\*\\</b\\>");
         assert_eq!(fill_markdown("`{{incident.title}}`", &v).text, "`'It'\\''s <b>*bad*</b>'`");
         assert_eq!(fill_url("https://x/{{deployment.version}}", &v).text, "https://x/1.4.0%3B%20rm%20-rf%20%2F");
