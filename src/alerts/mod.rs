@@ -4,5 +4,6 @@
 //! Here: reading every source's format (`sources`), the folding of events into an alert's state
 //! (`model`). Not here: how a delivery is received, kept and replayed (`crate::inbox`).
 
+pub mod grouping;
 pub mod model;
 pub mod sources;
