@@ -5,5 +5,6 @@
 //! (`model`). Not here: how a delivery is received, kept and replayed (`crate::inbox`).
 
 pub mod grouping;
+pub mod maintenance;
 pub mod model;
 pub mod sources;

@@ -25,6 +25,7 @@ pub mod grafana;
 pub mod honeycomb;
 pub mod junit;
 pub mod labels;
+pub mod mapping;
 pub mod newrelic;
 pub mod pagerduty;
 pub mod prometheus;
