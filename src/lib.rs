@@ -11,6 +11,8 @@ pub mod incidents;
 pub mod markdown;
 pub mod notifications;
 pub mod outbound;
+pub mod incidents;
+pub mod markdown;
 pub mod reports;
 pub mod search;
 pub mod seeded;

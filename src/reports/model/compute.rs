@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::measures::{Basis, Measure, Moment, Times};
+use super::measures::{Basis, Measure};
 use super::scope::{GroupBy, Scope};
 use super::stats::Summary;
 use crate::clock::Timestamp;
+use crate::incidents::model::{MilestoneName, MilestoneTimes};
 
 /// More empty periods than this are not filled in.
 const MOST_PERIODS: usize = 600;
@@ -37,13 +38,13 @@ pub struct Record {
     pub services: Vec<String>,
     pub teams: Vec<String>,
     /// Corrected values.
-    pub times: Times,
+    pub times: MilestoneTimes,
     /// Values as first recorded.
-    pub raw: Times,
+    pub raw: MilestoneTimes,
 }
 
 impl Record {
-    pub const fn times(&self, raw: bool) -> &Times {
+    pub const fn times(&self, raw: bool) -> &MilestoneTimes {
         if raw { &self.raw } else { &self.times }
     }
 }
@@ -54,15 +55,16 @@ pub enum Reason {
     Drill,
     Declined,
     Merged,
-    /// It reached into the period, but its impact started outside of it.
+    /// It reached into the period, but began outside of it: the time that places an incident is the
+    /// start of its impact, or the first sign of it when that is not known.
     OutsideWindow,
     /// None of the times that place an incident in a period is known.
     NoStart,
     /// Not yet resolved, so the end of the duration is still to come.
     Open,
-    Missing(Moment),
+    Missing(MilestoneName),
     /// The duration would be negative.
-    OutOfOrder(Moment, Moment),
+    OutOfOrder(MilestoneName, MilestoneName),
 }
 
 impl Reason {
@@ -85,11 +87,13 @@ impl Reason {
             Self::Drill => "a drill".into(),
             Self::Declined => "declined".into(),
             Self::Merged => "merged into another incident".into(),
-            Self::OutsideWindow => "reached into the period, but its impact started outside".into(),
+            Self::OutsideWindow => "reached into the period, but began outside of it".into(),
             Self::NoStart => "no time says when it began".into(),
             Self::Open => "still open".into(),
-            Self::Missing(moment) => format!("no time for “{}”", moment.words()),
-            Self::OutOfOrder(from, to) => format!("“{}” is before “{}”", to.words(), from.words()),
+            Self::Missing(moment) => format!("no time for “{}”", moment.label().to_lowercase()),
+            Self::OutOfOrder(from, to) => {
+                format!("“{}” is before “{}”", to.label().to_lowercase(), from.label().to_lowercase())
+            }
         }
     }
 }
@@ -201,11 +205,11 @@ fn passes(record: &Record, scope: &Scope) -> bool {
 }
 
 /// The anchor of a counted record; else why not, or nothing when it lies wholly elsewhere.
-fn place(record: &Record, times: &Times, scope: &Scope) -> Result<Timestamp, Option<Reason>> {
-    let Some(anchor) = times.anchor() else { return Err(Some(Reason::NoStart)) };
+fn place(record: &Record, times: &MilestoneTimes, scope: &Scope) -> Result<Timestamp, Option<Reason>> {
+    let Some(anchor) = times.start() else { return Err(Some(Reason::NoStart)) };
     let within = |at: Timestamp| scope.from <= at && at < scope.to;
     if !within(anchor) {
-        let touches = Moment::ALL.into_iter().filter_map(|m| times.get(m)).any(within);
+        let touches = times.iter().any(|(_, at)| within(at));
         return Err(touches.then_some(Reason::OutsideWindow));
     }
     match record.standing {
@@ -221,13 +225,13 @@ struct Durations {
     left_out: Vec<Excluded>,
 }
 
-fn durations(record: &Record, times: &Times, measures: &[Measure]) -> Durations {
+fn durations(record: &Record, times: &MilestoneTimes, measures: &[Measure]) -> Durations {
     let mut samples = Vec::new();
     let mut reasons: BTreeMap<Reason, Vec<Measure>> = BTreeMap::new();
     for measure in measures {
         let Basis::Span { from, to } = measure.definition().basis else {
-            if times.get(Moment::ImpactStarted).is_none() {
-                reasons.entry(Reason::Missing(Moment::ImpactStarted)).or_default().push(*measure);
+            if times.get(MilestoneName::ImpactStarted).is_none() {
+                reasons.entry(Reason::Missing(MilestoneName::ImpactStarted)).or_default().push(*measure);
             }
             continue;
         };
@@ -244,7 +248,7 @@ fn durations(record: &Record, times: &Times, measures: &[Measure]) -> Durations 
 }
 
 /// Microseconds from one milestone to another; 0 is a value, less is a fault of the data.
-fn span(times: &Times, from: Moment, to: Moment, open: bool) -> Result<i64, Reason> {
+fn span(times: &MilestoneTimes, from: MilestoneName, to: MilestoneName, open: bool) -> Result<i64, Reason> {
     let start = times.get(from).ok_or(Reason::Missing(from))?;
     let end = times.get(to).ok_or(if open { Reason::Open } else { Reason::Missing(to) })?;
     if end < start {
@@ -276,9 +280,9 @@ struct Builder {
 }
 
 impl Builder {
-    fn add(&mut self, record: &Record, anchor: Timestamp, times: &Times, samples: &[(Measure, Sample)]) {
+    fn add(&mut self, record: &Record, anchor: Timestamp, times: &MilestoneTimes, samples: &[(Measure, Sample)]) {
         self.counted.insert((anchor, record.number));
-        if let Some(start) = times.get(Moment::ImpactStarted) {
+        if let Some(start) = times.get(MilestoneName::ImpactStarted) {
             self.starts.push((start, record.number));
         }
         for (measure, sample) in samples {

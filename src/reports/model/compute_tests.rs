@@ -16,8 +16,15 @@ fn scope(group_by: GroupBy) -> Scope {
 }
 
 fn record(number: i64, minutes: [i64; 5]) -> Record {
-    let moments = [Moment::ImpactStarted, Moment::Detected, Moment::Acknowledged, Moment::Mitigated, Moment::Resolved];
-    let times = moments.into_iter().zip(minutes).fold(Times::default(), |t, (m, minute)| t.with(m, at(minute)));
+    let moments = [
+        MilestoneName::ImpactStarted,
+        MilestoneName::Detected,
+        MilestoneName::Acknowledged,
+        MilestoneName::Mitigated,
+        MilestoneName::Resolved,
+    ];
+    let times =
+        moments.into_iter().zip(minutes).fold(MilestoneTimes::default(), |t, (m, minute)| t.with(m, Some(at(minute))));
     Record {
         number,
         title: format!("incident {number}"),
@@ -49,7 +56,7 @@ fn the_four_means_of_two_incidents() {
 #[test]
 fn raw_times_give_the_uncorrected_number() {
     let mut late = record(1, [0, 5, 7, 20, 60]);
-    late.raw.set(Moment::ImpactStarted, at(5));
+    late.raw.set(MilestoneName::ImpactStarted, Some(at(5)));
     let corrected = compute(&[late.clone()], &scope(GroupBy::Service), &Measure::MAIN);
     let raw = compute(&[late], &Scope { raw: true, ..scope(GroupBy::Service) }, &Measure::MAIN);
     let mttr = |r: &Report| r.total.summary(Measure::Mttr).map(|s| s.mean);
@@ -68,10 +75,12 @@ fn each_left_out_incident_has_its_reason() {
     let elsewhere = record(5, [-60, -50, -40, -30, -20]);
     let mut open = record(6, [0, 1, 2, 3, 4]);
     open.open = true;
-    open.times = Times::default().with(Moment::ImpactStarted, at(0)).with(Moment::Detected, at(1));
+    open.times = MilestoneTimes::default()
+        .with(MilestoneName::ImpactStarted, Some(at(0)))
+        .with(MilestoneName::Detected, Some(at(1)));
     let backwards = record(7, [10, 5, 20, 30, 40]);
     let mut nothing = record(8, [0; 5]);
-    nothing.times = Times::default();
+    nothing.times = MilestoneTimes::default();
     let records = [drill, declined, merged, outside, elsewhere, open, backwards, nothing];
     let report = compute(&records, &scope(GroupBy::Service), &Measure::MAIN);
     let found: Vec<_> = report.excluded.iter().map(|e| (e.number, e.reason.key(), e.measures.len())).collect();
@@ -132,12 +141,12 @@ fn any_record() -> impl Strategy<Value = Record> {
         Standing::Merged,
     ]);
     let services = prop::collection::vec(prop::sample::select(vec!["a", "b", "c", "d"]), 0..3);
-    (prop::array::uniform7(minute), 1_u8..=4, standing, any::<bool>(), services).prop_map(
+    (prop::array::uniform8(minute), 1_u8..=4, standing, any::<bool>(), services).prop_map(
         |(minutes, severity, standing, open, services)| {
-            let mut times = Times::default();
-            for (moment, minute) in Moment::ALL.into_iter().zip(minutes) {
+            let mut times = MilestoneTimes::default();
+            for (moment, minute) in MilestoneName::ALL.iter().zip(minutes) {
                 if let Some(minute) = minute {
-                    times.set(moment, at(minute));
+                    times.set(*moment, Some(at(minute)));
                 }
             }
             Record {
@@ -159,8 +168,9 @@ fn any_record() -> impl Strategy<Value = Record> {
 fn oracle(records: &[Record], scope: &Scope, key: &str, measure: Measure) -> Vec<i64> {
     let mut chosen: Vec<&Record> = Vec::new();
     for r in records {
-        let start = r.times.get(Moment::ImpactStarted);
-        let anchor = start.or(r.times.get(Moment::Detected)).or(r.times.get(Moment::Declared));
+        let start = r.times.get(MilestoneName::ImpactStarted);
+        let signs = [MilestoneName::Detected, MilestoneName::Declared, MilestoneName::Acknowledged];
+        let anchor = start.or(signs.into_iter().filter_map(|m| r.times.get(m)).min());
         let Some(anchor) = anchor else { continue };
         if r.standing != Standing::Counted || anchor < scope.from || anchor >= scope.to {
             continue;
@@ -178,12 +188,12 @@ fn oracle(records: &[Record], scope: &Scope, key: &str, measure: Measure) -> Vec
         }
     }
     let ends = match measure {
-        Measure::Mttd => Some((Moment::ImpactStarted, Moment::Detected)),
-        Measure::Mtta => Some((Moment::Detected, Moment::Acknowledged)),
-        Measure::Mttm => Some((Moment::Detected, Moment::Mitigated)),
-        Measure::Mttr => Some((Moment::ImpactStarted, Moment::Resolved)),
-        Measure::Repair => Some((Moment::Detected, Moment::Resolved)),
-        Measure::Recovery => Some((Moment::ImpactStarted, Moment::ImpactEnded)),
+        Measure::Mttd => Some((MilestoneName::ImpactStarted, MilestoneName::Detected)),
+        Measure::Mtta => Some((MilestoneName::Detected, MilestoneName::Acknowledged)),
+        Measure::Mttm => Some((MilestoneName::Detected, MilestoneName::Mitigated)),
+        Measure::Mttr => Some((MilestoneName::ImpactStarted, MilestoneName::Resolved)),
+        Measure::Repair => Some((MilestoneName::Detected, MilestoneName::Resolved)),
+        Measure::Recovery => Some((MilestoneName::ImpactStarted, MilestoneName::ImpactEnded)),
         Measure::Mtbf => None,
     };
     let mut out = Vec::new();
@@ -196,7 +206,7 @@ fn oracle(records: &[Record], scope: &Scope, key: &str, measure: Measure) -> Vec
             }
         }
     } else {
-        let starts: Vec<_> = chosen.iter().filter_map(|r| r.times.get(Moment::ImpactStarted)).collect();
+        let starts: Vec<_> = chosen.iter().filter_map(|r| r.times.get(MilestoneName::ImpactStarted)).collect();
         for (i, start) in starts.iter().enumerate() {
             // The next one in time; among equal times, the next one in the list.
             let next = starts
@@ -236,7 +246,7 @@ proptest! {
         for record in &records {
             let counted = report.total.numbers.contains(&record.number);
             let listed = report.excluded.iter().any(|e| e.number == record.number && e.measures.is_empty());
-            let inside = Moment::ALL.into_iter().filter_map(|m| record.times.get(m)).any(|t| scope.from <= t && t < scope.to);
+            let inside = record.times.iter().any(|(_, t)| scope.from <= t && t < scope.to);
             prop_assert!(counted != listed || (!counted && !inside), "{}", record.number);
         }
         // Periods and severities split the total; services may overlap but cover it.
