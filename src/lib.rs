@@ -4,6 +4,7 @@ pub mod alerts;
 pub mod charts;
 pub mod clock;
 pub mod deployments;
+pub mod demo;
 pub mod error;
 pub mod fields;
 pub mod inbox;
