@@ -3,8 +3,8 @@
 pub mod alerts;
 pub mod charts;
 pub mod clock;
-pub mod deployments;
 pub mod demo;
+pub mod deployments;
 pub mod error;
 pub mod fields;
 pub mod inbox;
@@ -12,8 +12,6 @@ pub mod incidents;
 pub mod markdown;
 pub mod notifications;
 pub mod outbound;
-pub mod incidents;
-pub mod markdown;
 pub mod reports;
 pub mod search;
 pub mod seeded;
