@@ -108,6 +108,9 @@ mod tests {
             assert_eq!(Level::from_word(level.word()), level);
         }
         assert_eq!(Level::from_word(" WARNING "), Level::Warn);
-        assert_eq!((Level::of(0), Level::of(99), Level::from_word("custom log level")), (Level::Unknown, Level::Unknown, Level::Unknown));
+        assert_eq!(
+            (Level::of(0), Level::of(99), Level::from_word("custom log level")),
+            (Level::Unknown, Level::Unknown, Level::Unknown)
+        );
     }
 }

@@ -55,7 +55,8 @@ pub fn decode_json(body: &[u8]) -> Result<DecodedLogs> {
 
 fn from_proto(record: ProtoRecord, resource: &Arc<Resource>, scope: Option<&str>) -> Result<LogRecord, String> {
     // Logs without a trace are normal: empty or zero ids mean none. A wrong length is a mistake.
-    let trace_id = if record.trace_id.iter().all(|b| *b == 0) { None } else { Some(TraceId::from_bytes(&record.trace_id)?) };
+    let trace_id =
+        if record.trace_id.iter().all(|b| *b == 0) { None } else { Some(TraceId::from_bytes(&record.trace_id)?) };
     let time = if record.time_unix_nano == 0 { record.observed_time_unix_nano } else { record.time_unix_nano };
     let mut out = LogRecord {
         at_nanos: clamp_nanos(time),
@@ -134,14 +135,14 @@ mod tests {
     #[test]
     fn json_records_are_read_and_refused_one_by_one() {
         let body = json!({"resourceLogs": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "cart"}}]},
-            "scopeLogs": [{"scope": {"name": "app.logger"}, "logRecords": [
-                {"timeUnixNano": "1544712660300000000", "severityNumber": 17, "severityText": "ERROR", "body": {"stringValue": "boom"},
-                 "traceId": "5B8EFFF798038103D269B633813FC60C", "spanId": "EEE19B7EC3C1B174"},
-                {"observedTimeUnixNano": 5, "severityText": "warning", "body": {"kvlistValue": {"values": [{"key": "a", "value": {"intValue": "1"}}]}}},
-                {"traceId": "12"},
-                {"eventName": "user.login", "traceId": ""},
-                "text"
-            ]}]}]});
+        "scopeLogs": [{"scope": {"name": "app.logger"}, "logRecords": [
+            {"timeUnixNano": "1544712660300000000", "severityNumber": 17, "severityText": "ERROR", "body": {"stringValue": "boom"},
+             "traceId": "5B8EFFF798038103D269B633813FC60C", "spanId": "EEE19B7EC3C1B174"},
+            {"observedTimeUnixNano": 5, "severityText": "warning", "body": {"kvlistValue": {"values": [{"key": "a", "value": {"intValue": "1"}}]}}},
+            {"traceId": "12"},
+            {"eventName": "user.login", "traceId": ""},
+            "text"
+        ]}]}]});
         let got = decode_json(body.to_string().as_bytes()).expect("an envelope");
         assert_eq!((got.records.len(), got.rejected_count()), (3, 2));
         let [boom, warned, event] = got.records.as_slice() else { panic!("three records") };
@@ -163,9 +164,14 @@ mod tests {
             ..ProtoRecord::default()
         };
         let short = ProtoRecord { trace_id: vec![1; 4], ..good.clone() };
-        let records = vec![good.encode_to_vec().into(), short.encode_to_vec().into(), Bytes::from_static(&[0x1a, 1, 0xff])];
-        let request =
-            RawRequest { resources: vec![RawResource { resource: Bytes::new(), scopes: vec![RawScope { scope: Bytes::new(), records }] }] };
+        let records =
+            vec![good.encode_to_vec().into(), short.encode_to_vec().into(), Bytes::from_static(&[0x1a, 1, 0xff])];
+        let request = RawRequest {
+            resources: vec![RawResource {
+                resource: Bytes::new(),
+                scopes: vec![RawScope { scope: Bytes::new(), records }],
+            }],
+        };
         let got = decode_proto(request.encode_to_vec().into()).expect("an envelope");
         assert_eq!((got.records.len(), got.rejected_count()), (1, 2));
         assert_eq!((got.records[0].body.as_str(), got.records[0].level()), ("hello", Level::Info));

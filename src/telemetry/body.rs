@@ -23,7 +23,8 @@ pub fn decompress<'a>(encoding: Option<&str>, body: &'a [u8], limit: usize) -> R
         "deflate" if looks_like_zlib(body) => read_limited(ZlibDecoder::new(body), "deflate", body.len(), limit),
         "deflate" => read_limited(DeflateDecoder::new(body), "deflate", body.len(), limit),
         "zstd" => {
-            let decoder = zstd::stream::read::Decoder::new(body).map_err(|e| Error::BadRequest(format!("not zstd: {e}")))?;
+            let decoder =
+                zstd::stream::read::Decoder::new(body).map_err(|e| Error::BadRequest(format!("not zstd: {e}")))?;
             read_limited(decoder, "zstd", body.len(), limit)
         }
         other => Err(Error::BadRequest(format!("content encoding '{other}' is not supported; use gzip"))),

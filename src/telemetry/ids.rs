@@ -34,7 +34,8 @@ impl TraceId {
 
     /// 1 to 32 hex digits of any case; leading zeros may be missing, as Zipkin and Jaeger send ids.
     pub fn parse_lenient(text: &str) -> Result<Self, String> {
-        let bits = parse_hex(text, 32).ok_or_else(|| format!("trace id '{}' is not 1 to 32 hex digits", clipped(text)))?;
+        let bits =
+            parse_hex(text, 32).ok_or_else(|| format!("trace id '{}' is not 1 to 32 hex digits", clipped(text)))?;
         Self::new(bits).ok_or_else(|| "trace id is zero".to_owned())
     }
 
@@ -86,7 +87,8 @@ impl SpanId {
 
     /// 1 to 16 hex digits of any case.
     pub fn parse_lenient(text: &str) -> Result<Self, String> {
-        let bits = parse_hex(text, 16).ok_or_else(|| format!("span id '{}' is not 1 to 16 hex digits", clipped(text)))?;
+        let bits =
+            parse_hex(text, 16).ok_or_else(|| format!("span id '{}' is not 1 to 16 hex digits", clipped(text)))?;
         // 16 hex digits are 64 bits.
         Self::new(u64::try_from(bits).unwrap_or(0)).ok_or_else(|| "span id is zero".to_owned())
     }

@@ -149,10 +149,14 @@ fn dashed(text: &str) -> Option<(String, String)> {
     }
     let parts: Vec<&str> = text.split('-').collect();
     match parts.as_slice() {
-        [version, trace, span, flags, ..] if version.len() == 2 && trace.len() == 32 && span.len() == 16 && flags.len() == 2 => {
+        [version, trace, span, flags, ..]
+            if version.len() == 2 && trace.len() == 32 && span.len() == 16 && flags.len() == 2 =>
+        {
             Some(((*trace).to_owned(), (*span).to_owned()))
         }
-        [trace, span, ..] if matches!(trace.len(), 16 | 32) && span.len() == 16 => Some(((*trace).to_owned(), (*span).to_owned())),
+        [trace, span, ..] if matches!(trace.len(), 16 | 32) && span.len() == 16 => {
+            Some(((*trace).to_owned(), (*span).to_owned()))
+        }
         _ => None,
     }
 }
@@ -203,7 +207,9 @@ fn keys_in(url: &Url) -> (Vec<TraceKey>, Option<SpanId>) {
     let path = format!("{}/{}", url.path(), url.fragment().unwrap_or_default());
     let segments: Vec<&str> = path.split(['/', '?', ':']).filter(|s| !s.is_empty()).collect();
     let after_trace = segments.windows(2).find_map(|pair| match pair {
-        [word, id] if matches!(*word, "trace" | "traces" | "transactions") => Some(from_id(id)).filter(|k| !k.is_empty()),
+        [word, id] if matches!(*word, "trace" | "traces" | "transactions") => {
+            Some(from_id(id)).filter(|k| !k.is_empty())
+        }
         _ => None,
     });
     if let Some(keys) = after_trace {
@@ -216,7 +222,9 @@ fn keys_in(url: &Url) -> (Vec<TraceKey>, Option<SpanId>) {
 
 /// The first run of exactly 32 hex digits that stands alone.
 fn hex_run(text: &str) -> Option<String> {
-    text.split(|c: char| !c.is_ascii_alphanumeric()).find(|run| run.len() == 32 && parse_hex(run, 32).is_some()).map(str::to_owned)
+    text.split(|c: char| !c.is_ascii_alphanumeric())
+        .find(|run| run.len() == 32 && parse_hex(run, 32).is_some())
+        .map(str::to_owned)
 }
 
 /// Which system's page this is, from its host and path.
@@ -225,10 +233,14 @@ fn backend_of(url: &Url) -> Option<Backend> {
     let path = url.path();
     let has = |part: &str| path.contains(part);
     Some(match () {
-        () if host.ends_with("datadoghq.com") || host.ends_with("datadoghq.eu") || has("/apm/trace/") => Backend::Datadog,
+        () if host.ends_with("datadoghq.com") || host.ends_with("datadoghq.eu") || has("/apm/trace/") => {
+            Backend::Datadog
+        }
         () if host.ends_with("newrelic.com") => Backend::NewRelic,
         () if host.ends_with("honeycomb.io") => Backend::Honeycomb,
-        () if host.ends_with("sentry.io") || has("/performance/trace/") || has("/explore/traces/trace/") => Backend::Sentry,
+        () if host.ends_with("sentry.io") || has("/performance/trace/") || has("/explore/traces/trace/") => {
+            Backend::Sentry
+        }
         () if has("/app/apm") => Backend::Elastic,
         () if has("/zipkin/traces/") => Backend::Zipkin,
         () if has("/explore") || host.ends_with("grafana.net") => Backend::Tempo,
@@ -270,7 +282,9 @@ mod tests {
         for (text, keys) in table {
             assert_eq!(Pasted::parse(text).map(|p| p.keys), Some(keys), "{text}");
         }
-        for text in ["", "hello", "0", "00000000000000000000000000000000", "INC-12", "5b8efff798038103d269b633813fc60c00"] {
+        for text in
+            ["", "hello", "0", "00000000000000000000000000000000", "INC-12", "5b8efff798038103d269b633813fc60c00"]
+        {
             assert_eq!(Pasted::parse(text), None, "{text}");
         }
     }
@@ -297,13 +311,22 @@ mod tests {
     fn pages_of_tracing_systems() {
         let grafana = "https://acme.grafana.net/explore?panes=%7B%22a%22%3A%7B%22queries%22%3A%5B%7B%22query%22%3A%225b8efff798038103d269b633813fc60c%22%7D%5D%7D%7D";
         let table = [
-            ("http://jaeger:16686/trace/5b8efff798038103d269b633813fc60c?uiFind=eee19b7ec3c1b174", Some(Backend::Jaeger)),
+            (
+                "http://jaeger:16686/trace/5b8efff798038103d269b633813fc60c?uiFind=eee19b7ec3c1b174",
+                Some(Backend::Jaeger),
+            ),
             ("http://zipkin:9411/zipkin/traces/5b8efff798038103d269b633813fc60c", Some(Backend::Zipkin)),
             (grafana, Some(Backend::Tempo)),
             ("https://kibana/app/apm/link-to/trace/5b8efff798038103d269b633813fc60c", Some(Backend::Elastic)),
-            ("https://kibana/app/apm/services/x/transactions/view?traceId=5b8efff798038103d269b633813fc60c", Some(Backend::Elastic)),
+            (
+                "https://kibana/app/apm/services/x/transactions/view?traceId=5b8efff798038103d269b633813fc60c",
+                Some(Backend::Elastic),
+            ),
             ("https://app.datadoghq.com/apm/trace/5b8efff798038103d269b633813fc60c", Some(Backend::Datadog)),
-            ("https://ui.honeycomb.io/acme/environments/prod/trace?trace_id=5b8efff798038103d269b633813fc60c", Some(Backend::Honeycomb)),
+            (
+                "https://ui.honeycomb.io/acme/environments/prod/trace?trace_id=5b8efff798038103d269b633813fc60c",
+                Some(Backend::Honeycomb),
+            ),
             ("https://acme.sentry.io/performance/trace/5b8efff798038103d269b633813fc60c/", Some(Backend::Sentry)),
             ("https://faultline.example/traces/5b8efff798038103d269b633813fc60c", Some(Backend::Faultline)),
             ("https://somewhere.example/x?trace=5b8efff798038103d269b633813fc60c", None),

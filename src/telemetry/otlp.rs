@@ -20,7 +20,9 @@ impl Encoding {
     pub fn from_content_type(content_type: Option<&str>) -> Option<Self> {
         let kind = content_type?.split(';').next()?.trim().to_ascii_lowercase();
         match kind.as_str() {
-            "application/x-protobuf" | "application/protobuf" | "application/vnd.google.protobuf" => Some(Self::Protobuf),
+            "application/x-protobuf" | "application/protobuf" | "application/vnd.google.protobuf" => {
+                Some(Self::Protobuf)
+            }
             "application/json" => Some(Self::Json),
             _ => None,
         }
@@ -143,7 +145,8 @@ impl RawResource {
     /// An unreadable resource makes its records anonymous rather than lost.
     pub fn resource(&self) -> Resource {
         use opentelemetry_proto::tonic::resource::v1::Resource as Proto;
-        let attributes = Proto::decode(self.resource.clone()).map(|r| otlp_values::from_proto(r.attributes)).unwrap_or_default();
+        let attributes =
+            Proto::decode(self.resource.clone()).map(|r| otlp_values::from_proto(r.attributes)).unwrap_or_default();
         Resource::from_attributes(attributes)
     }
 }
@@ -200,7 +203,9 @@ pub fn text_field<'a>(json: &'a Json, field: &str) -> Result<&'a str, String> {
 pub fn nanos_field(json: &Json, field: &str) -> Result<i64, String> {
     match json.get(field) {
         None | Some(Json::Null) => Ok(0),
-        Some(value) => otlp_values::unsigned(value).map(clamp_nanos).ok_or_else(|| format!("{field} is not a time in nanoseconds")),
+        Some(value) => {
+            otlp_values::unsigned(value).map(clamp_nanos).ok_or_else(|| format!("{field} is not a time in nanoseconds"))
+        }
     }
 }
 

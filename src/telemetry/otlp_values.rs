@@ -39,7 +39,9 @@ fn proto_value(value: AnyValue, depth: usize) -> AttrValue {
         Some(Value::IntValue(i)) => AttrValue::Int(i),
         Some(Value::DoubleValue(d)) => AttrValue::Double(d),
         Some(Value::BytesValue(b)) => AttrValue::Bytes(b),
-        Some(Value::ArrayValue(a)) => AttrValue::List(a.values.into_iter().map(|v| proto_value(v, depth + 1)).collect()),
+        Some(Value::ArrayValue(a)) => {
+            AttrValue::List(a.values.into_iter().map(|v| proto_value(v, depth + 1)).collect())
+        }
         Some(Value::KvlistValue(m)) => AttrValue::Map(proto_attributes(m.values, depth + 1)),
     }
 }
@@ -61,7 +63,9 @@ pub fn value_to_proto(value: &AttrValue) -> AnyValue {
         AttrValue::Int(i) => Some(Value::IntValue(*i)),
         AttrValue::Double(d) => Some(Value::DoubleValue(*d)),
         AttrValue::Bytes(b) => Some(Value::BytesValue(b.clone())),
-        AttrValue::List(items) => Some(Value::ArrayValue(ArrayValue { values: items.iter().map(value_to_proto).collect() })),
+        AttrValue::List(items) => {
+            Some(Value::ArrayValue(ArrayValue { values: items.iter().map(value_to_proto).collect() }))
+        }
         AttrValue::Map(map) => Some(Value::KvlistValue(KeyValueList { values: to_proto(map) })),
     };
     AnyValue { value }
@@ -144,7 +148,9 @@ pub fn int(json: &Json) -> Option<i64> {
 pub fn unsigned(json: &Json) -> Option<u64> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and in range")]
     let from_float = |f: f64| (f.fract() == 0.0 && (0.0..1.8e19).contains(&f)).then_some(f as u64);
-    json.as_u64().or_else(|| json.as_str().and_then(|s| s.trim().parse().ok())).or_else(|| json.as_f64().and_then(from_float))
+    json.as_u64()
+        .or_else(|| json.as_str().and_then(|s| s.trim().parse().ok()))
+        .or_else(|| json.as_f64().and_then(from_float))
 }
 
 fn double(json: &Json) -> Option<f64> {

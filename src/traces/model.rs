@@ -244,7 +244,10 @@ impl Span {
         }
         self.error_text().is_some_and(|t| {
             let t = t.to_ascii_lowercase();
-            t.contains("context canceled") || t.contains("cancelled") || t.contains("cancellederror") || t.contains("canceled")
+            t.contains("context canceled")
+                || t.contains("cancelled")
+                || t.contains("cancellederror")
+                || t.contains("canceled")
         })
     }
 
@@ -284,7 +287,16 @@ impl Span {
 
     fn fullness(&self) -> impl Ord + '_ {
         let said = self.events.len() + self.attributes.len();
-        (self.duration_nanos() > 0, said, self.end_nanos, self.failed(), self.start_nanos, &self.name, self.parent, self.service())
+        (
+            self.duration_nanos() > 0,
+            said,
+            self.end_nanos,
+            self.failed(),
+            self.start_nanos,
+            &self.name,
+            self.parent,
+            self.service(),
+        )
     }
 
     pub fn set_error(&mut self, message: impl Into<String>) {
@@ -318,7 +330,11 @@ mod tests {
         s.set_error("no stock");
         assert_eq!(s.error_text().as_deref(), Some("no stock"));
         s.events.push(SpanEvent { at_nanos: 5, name: "exception".into(), attributes: Attributes::default() });
-        assert_eq!(s.error_text().as_deref(), Some("no stock"), "an exception with nothing said does not hide the message");
+        assert_eq!(
+            s.error_text().as_deref(),
+            Some("no stock"),
+            "an exception with nothing said does not hide the message"
+        );
         s.events[0].attributes.push("exception.type", AttrValue::text("StockError"));
         assert_eq!(s.error_text().as_deref(), Some("StockError"));
     }

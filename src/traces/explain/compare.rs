@@ -58,7 +58,8 @@ pub fn compare(reference: &TraceTree<'_>, subject: &TraceTree<'_>) -> Comparison
     let mut work: Vec<(Option<usize>, Option<usize>, usize)> = stack.into_iter().map(|(a, b)| (a, b, 0)).collect();
     while let Some((a, b, depth)) = work.pop() {
         out.pairs.push(judge(reference, subject, a, b, depth));
-        let children = |tree: &TraceTree<'_>, at: Option<usize>| at.map(|i| tree.nodes[i].children.clone()).unwrap_or_default();
+        let children =
+            |tree: &TraceTree<'_>, at: Option<usize>| at.map(|i| tree.nodes[i].children.clone()).unwrap_or_default();
         let below = matched(reference, subject, &children(reference, a), &children(subject, b));
         work.extend(below.into_iter().rev().map(|(a, b)| (a, b, depth + 1)));
     }
@@ -72,7 +73,12 @@ fn signature<'t>(tree: &TraceTree<'t>, i: usize) -> Signature<'t> {
 }
 
 /// Pairs siblings; in the subject's order, each missing one after the sibling that it followed.
-fn matched(reference: &TraceTree<'_>, subject: &TraceTree<'_>, a: &[usize], b: &[usize]) -> Vec<(Option<usize>, Option<usize>)> {
+fn matched(
+    reference: &TraceTree<'_>,
+    subject: &TraceTree<'_>,
+    a: &[usize],
+    b: &[usize],
+) -> Vec<(Option<usize>, Option<usize>)> {
     let mut waiting: HashMap<Signature<'_>, Vec<usize>> = HashMap::new();
     for i in b.iter().rev() {
         waiting.entry(signature(subject, *i)).or_default().push(*i);
@@ -148,7 +154,10 @@ mod tests {
     fn changes(reference: &[Span], subject: &[Span]) -> (Vec<(String, Change)>, Option<String>) {
         let (a, b) = (TraceTree::build(reference), TraceTree::build(subject));
         let got = compare(&a, &b);
-        let name = |p: &Pair| p.subject.map_or_else(|| a.nodes[p.reference.unwrap_or(0)].span.name.clone(), |i| b.nodes[i].span.name.clone());
+        let name = |p: &Pair| {
+            p.subject
+                .map_or_else(|| a.nodes[p.reference.unwrap_or(0)].span.name.clone(), |i| b.nodes[i].span.name.clone())
+        };
         let first = got.first_divergence.map(|i| name(&got.pairs[i]));
         (got.pairs.iter().filter(|p| p.change != Change::Same).map(|p| (name(p), p.change)).collect(), first)
     }
@@ -162,7 +171,8 @@ mod tests {
     #[test]
     fn added_missing_slower_and_newly_failing_spans_are_told() {
         let healthy = trace_of(&[(1, None, 0, 100), (2, Some(1), 10, 20), (3, Some(1), 30, 40), (4, Some(1), 50, 60)]);
-        let mut sick = trace_of(&[(1, None, 0, 300), (2, Some(1), 10, 90), (4, Some(1), 210, 220), (5, Some(4), 212, 214)]);
+        let mut sick =
+            trace_of(&[(1, None, 0, 300), (2, Some(1), 10, 90), (4, Some(1), 210, 220), (5, Some(4), 212, 214)]);
         sick[2] = failing(sick[2].clone(), "boom");
         sick[0] = failing(sick[0].clone(), "500");
         let (got, first) = changes(&healthy, &sick);

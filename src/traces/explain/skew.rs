@@ -38,7 +38,8 @@ fn same_clock(a: &Node<'_>, b: &Node<'_>) -> bool {
 const fn offset(parent: &Node<'_>, child: &Node<'_>) -> i64 {
     let starts_too_early = child.start < parent.start;
     let ends_too_late = child.end > parent.end;
-    let waits_for_answer = matches!(child.span.kind, SpanKind::Server) && !matches!(parent.span.kind, SpanKind::Producer);
+    let waits_for_answer =
+        matches!(child.span.kind, SpanKind::Server) && !matches!(parent.span.kind, SpanKind::Producer);
     if waits_for_answer && child.duration() <= parent.duration() && (starts_too_early || ends_too_late) {
         let latency = (parent.duration() - child.duration()) / 2;
         return parent.start + latency - child.start;
@@ -80,13 +81,16 @@ mod tests {
             of(span(3, Some(1), -50, -40), "c", SpanKind::Consumer),
         ];
         let tree = TraceTree::build(&spans);
-        let skews: Vec<i64> = (1..=3).map(|id| tree.nodes.iter().find(|n| n.span.name == format!("op{id}")).expect("there").skew / 1_000_000).collect();
+        let skews: Vec<i64> = (1..=3)
+            .map(|id| tree.nodes.iter().find(|n| n.span.name == format!("op{id}")).expect("there").skew / 1_000_000)
+            .collect();
         assert_eq!(skews, [0, 0, 50]);
     }
 
     #[test]
     fn a_callee_that_outlived_its_caller_is_not_moved() {
-        let spans = vec![of(span(1, None, 0, 10), "a", SpanKind::Client), of(span(2, Some(1), 1, 60), "b", SpanKind::Server)];
+        let spans =
+            vec![of(span(1, None, 0, 10), "a", SpanKind::Client), of(span(2, Some(1), 1, 60), "b", SpanKind::Server)];
         assert!(TraceTree::build(&spans).nodes.iter().all(|n| n.skew == 0));
     }
 

@@ -81,7 +81,9 @@ impl<'a> TraceTree<'a> {
 
     /// A node's ancestors, nearest first.
     pub fn ancestors(&self, node: usize) -> impl Iterator<Item = usize> + '_ {
-        std::iter::successors(self.nodes.get(node).and_then(|n| n.parent), |i| self.nodes.get(*i).and_then(|n| n.parent))
+        std::iter::successors(self.nodes.get(node).and_then(|n| n.parent), |i| {
+            self.nodes.get(*i).and_then(|n| n.parent)
+        })
     }
 
     pub fn find(&self, id: SpanId) -> Option<usize> {
@@ -150,7 +152,13 @@ const fn bare_node(span: &Span) -> Node<'_> {
 fn deduplicate(spans: &[Span]) -> (Vec<&Span>, usize) {
     let mut best: HashMap<SpanKey, &Span> = HashMap::with_capacity(spans.len());
     for span in spans {
-        best.entry(span.key()).and_modify(|kept| if span.is_fuller_than(kept) { *kept = span }).or_insert(span);
+        best.entry(span.key())
+            .and_modify(|kept| {
+                if span.is_fuller_than(kept) {
+                    *kept = span
+                }
+            })
+            .or_insert(span);
     }
     let mut unique: Vec<&Span> = best.into_values().collect();
     unique.sort_by_key(|s| (s.start_nanos, s.key()));
@@ -184,7 +192,8 @@ fn choose_parent(nodes: &[Node<'_>], child: &Span, candidates: &[usize]) -> Opti
     candidates.iter().copied().min_by_key(|j| {
         let candidate = nodes[*j].span;
         let other_service = candidate.service() != child.service();
-        let wrong_half = if child.kind.is_incoming() { !candidate.kind.is_outgoing() } else { !candidate.kind.is_incoming() };
+        let wrong_half =
+            if child.kind.is_incoming() { !candidate.kind.is_outgoing() } else { !candidate.kind.is_incoming() };
         (other_service && !child.kind.is_incoming(), wrong_half, other_service, *j)
     })
 }
@@ -248,13 +257,20 @@ mod tests {
     fn orphans_stand_after_roots_and_say_so() {
         let spans = trace_of(&[(5, Some(99), 1, 2), (1, None, 10, 20)]);
         let tree = TraceTree::build(&spans);
-        let roots: Vec<_> = tree.roots.iter().map(|r| (tree.nodes[*r].span.name.as_str(), tree.nodes[*r].parent_missing)).collect();
+        let roots: Vec<_> =
+            tree.roots.iter().map(|r| (tree.nodes[*r].span.name.as_str(), tree.nodes[*r].parent_missing)).collect();
         assert_eq!(roots, [("op1", false), ("op5", true)]);
     }
 
     #[test]
     fn cycles_are_cut_at_the_earliest_span() {
-        let spans = trace_of(&[(1, Some(3), 5, 90), (2, Some(1), 10, 20), (3, Some(2), 12, 14), (4, Some(4), 20, 30), (5, Some(3), 13, 14)]);
+        let spans = trace_of(&[
+            (1, Some(3), 5, 90),
+            (2, Some(1), 10, 20),
+            (3, Some(2), 12, 14),
+            (4, Some(4), 20, 30),
+            (5, Some(3), 13, 14),
+        ]);
         let tree = TraceTree::build(&spans);
         let cut: Vec<_> = tree.nodes.iter().filter(|n| n.cycle_cut).map(|n| n.span.name.as_str()).collect();
         assert_eq!(cut, ["op1"]);
@@ -292,7 +308,8 @@ mod tests {
 
     #[test]
     fn a_chain_of_a_hundred_thousand_does_not_overflow() {
-        let rows: Vec<_> = (1..=100_000u64).map(|i| (i, (i > 1).then(|| i - 1), i64::try_from(i).unwrap_or(0), 200_000)).collect();
+        let rows: Vec<_> =
+            (1..=100_000u64).map(|i| (i, (i > 1).then(|| i - 1), i64::try_from(i).unwrap_or(0), 200_000)).collect();
         let spans = trace_of(&rows);
         let tree = TraceTree::build(&spans);
         assert_eq!(tree.nodes[tree.preorder[99_999]].depth, 99_999);

@@ -120,7 +120,10 @@ fn read_references(json: &Json, span: &mut Span) -> Result<(), String> {
     } else {
         span.parent = SpanId::parse_parent(text_field(json, "parentSpanID")?)?;
     }
-    span.links = refs.into_iter().map(|(_, trace_id, span_id)| SpanLink { trace_id, span_id, attributes: Attributes::default() }).collect();
+    span.links = refs
+        .into_iter()
+        .map(|(_, trace_id, span_id)| SpanLink { trace_id, span_id, attributes: Attributes::default() })
+        .collect();
     Ok(())
 }
 
@@ -171,7 +174,8 @@ fn micros(json: &Json, field: &str) -> Result<i64, String> {
 
 /// A log's `event` field names it; the others are its attributes.
 fn log(json: &Json) -> Result<SpanEvent, String> {
-    let mut event = SpanEvent { at_nanos: micros(json, "timestamp")?, name: String::new(), attributes: Attributes::default() };
+    let mut event =
+        SpanEvent { at_nanos: micros(json, "timestamp")?, name: String::new(), attributes: Attributes::default() };
     for (key, value) in tags(json, "fields") {
         match (key.as_str(), value.as_text()) {
             ("event", Some(name)) if event.name.is_empty() => event.name = name.to_owned(),
@@ -183,7 +187,8 @@ fn log(json: &Json) -> Result<SpanEvent, String> {
     }
     // OpenTracing's names for an exception.
     if event.name == "error" {
-        let moved = [("error.kind", "exception.type"), ("message", "exception.message"), ("stack", "exception.stacktrace")];
+        let moved =
+            [("error.kind", "exception.type"), ("message", "exception.message"), ("stack", "exception.stacktrace")];
         for (key, _) in &mut event.attributes.0 {
             if let Some((_, new)) = moved.iter().find(|(old, _)| old == key) {
                 (*new).clone_into(key);
@@ -219,7 +224,11 @@ mod tests {
         let got = decode(TRACE.as_bytes()).expect("our own fixture");
         assert_eq!((got.records.len(), got.rejected_count()), (2, 1));
         let span = &got.records[0];
-        assert_eq!(span.parent.map(|p| p.to_string()).as_deref(), Some("909541b92cf05311"), "CHILD_OF before FOLLOWS_FROM");
+        assert_eq!(
+            span.parent.map(|p| p.to_string()).as_deref(),
+            Some("909541b92cf05311"),
+            "CHILD_OF before FOLLOWS_FROM"
+        );
         assert_eq!(span.links.len(), 2);
         assert_eq!((span.kind, span.scope.as_deref()), (SpanKind::Server, Some("lib")));
         assert_eq!((span.start_nanos, span.duration_nanos()), (1_706_678_909_209_712_000, 123_000));

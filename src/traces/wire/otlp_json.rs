@@ -9,7 +9,9 @@ use serde_json::Value as Json;
 use super::{DecodedSpans, otlp_proto::status_from_code};
 use crate::error::Result;
 use crate::telemetry::attributes::clip;
-use crate::telemetry::otlp::{items, nanos_field, read_json, resource_from_json, scope_from_json, text_field, top_level};
+use crate::telemetry::otlp::{
+    items, nanos_field, read_json, resource_from_json, scope_from_json, text_field, top_level,
+};
 use crate::telemetry::{Resource, SpanId, TraceId, otlp_values};
 use crate::traces::model::{Span, SpanEvent, SpanKind, SpanLink};
 
@@ -28,7 +30,10 @@ pub fn decode_value(json: &Json) -> Result<DecodedSpans> {
         for (s, scope) in items(group, "scopeSpans").iter().enumerate() {
             let name = scope_from_json(scope);
             for (i, span) in items(scope, "spans").iter().enumerate() {
-                out.take(|| format!("{field}[{r}].scopeSpans[{s}].spans[{i}]"), span_from_json(span, &resource, name.as_deref()));
+                out.take(
+                    || format!("{field}[{r}].scopeSpans[{s}].spans[{i}]"),
+                    span_from_json(span, &resource, name.as_deref()),
+                );
             }
         }
     }

@@ -89,7 +89,10 @@ pub fn encode<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Vec<u8> {
     let mut last: Option<&Arc<Resource>> = None;
     for span in spans {
         if !last.is_some_and(|r| Arc::ptr_eq(r, &span.resource) || **r == *span.resource) {
-            let resource = ProtoResource { attributes: otlp_values::to_proto(&span.resource.attributes), ..ProtoResource::default() };
+            let resource = ProtoResource {
+                attributes: otlp_values::to_proto(&span.resource.attributes),
+                ..ProtoResource::default()
+            };
             data.resource_spans.push(ResourceSpans { resource: Some(resource), ..ResourceSpans::default() });
             last = Some(&span.resource);
         }

@@ -116,7 +116,11 @@ fn jaegers_own_conversion_agrees_with_ours() {
 
 #[test]
 fn the_other_jaeger_forms_are_read() {
-    for (path, count) in [("jaeger/anonymizer-trace_success.json", 2), ("jaeger/apiv3-GetTrace.json", 1), ("jaeger/apiv3-FindTraces.json", 1)] {
+    for (path, count) in [
+        ("jaeger/anonymizer-trace_success.json", 2),
+        ("jaeger/apiv3-GetTrace.json", 1),
+        ("jaeger/apiv3-FindTraces.json", 1),
+    ] {
         let Some(body) = sample(path) else { return };
         let spans = all(jaeger::decode(&body), path);
         assert_eq!(spans.len(), count, "{path}");

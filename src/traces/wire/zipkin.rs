@@ -83,14 +83,17 @@ fn micros(json: &Json, field: &str) -> Result<i64, String> {
 fn annotation(json: &Json) -> Result<SpanEvent, String> {
     Ok(SpanEvent {
         at_nanos: micros(json, "timestamp").map_err(|e| format!("annotation: {e}"))?,
-        name: crate::telemetry::attributes::clip(text_field(json, "value").map_err(|e| format!("annotation: {e}"))?.to_owned()),
+        name: crate::telemetry::attributes::clip(
+            text_field(json, "value").map_err(|e| format!("annotation: {e}"))?.to_owned(),
+        ),
         attributes: Attributes::default(),
     })
 }
 
 fn resource(endpoint: Option<&Json>, pool: &mut ResourcePool) -> Arc<Resource> {
     let text = |field: &str| endpoint.and_then(|e| e.get(field)).and_then(Json::as_str).unwrap_or_default();
-    let (service, ip) = (text("serviceName"), [text("ipv4"), text("ipv6")].into_iter().find(|s| !s.is_empty()).unwrap_or_default());
+    let (service, ip) =
+        (text("serviceName"), [text("ipv4"), text("ipv6")].into_iter().find(|s| !s.is_empty()).unwrap_or_default());
     pool.get_or(&format!("{service}\n{ip}"), || {
         let mut attributes = Attributes::default();
         if !service.is_empty() {
@@ -105,7 +108,9 @@ fn resource(endpoint: Option<&Json>, pool: &mut ResourcePool) -> Arc<Resource> {
 
 fn remote_endpoint(endpoint: Option<&Json>, attributes: &mut Attributes) {
     let Some(endpoint) = endpoint else { return };
-    for (field, name) in [("serviceName", "peer.service"), ("ipv4", "net.peer.ip"), ("ipv6", "net.peer.ip"), ("port", "net.peer.port")] {
+    for (field, name) in
+        [("serviceName", "peer.service"), ("ipv4", "net.peer.ip"), ("ipv6", "net.peer.ip"), ("port", "net.peer.port")]
+    {
         if let Some(value) = endpoint.get(field).filter(|v| !v.is_null() && v.as_str() != Some(""))
             && attributes.get(name).is_none()
         {
