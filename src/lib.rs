@@ -3,6 +3,7 @@
 pub mod alerts;
 pub mod charts;
 pub mod clock;
+pub mod db;
 pub mod demo;
 pub mod deployments;
 pub mod error;

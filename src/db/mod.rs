@@ -1,0 +1,254 @@
+//! The database: one handle over SQLite or PostgreSQL, and the only room that knows there are two.
+//!
+//! A statement is written once, with `$1` placeholders, in the SQL that both engines share
+//! (`RETURNING`, `ON CONFLICT`, CTEs, window functions). Columns are `BIGINT` (also for times, in
+//! microseconds), `TEXT`, `BOOLEAN`, `DOUBLE PRECISION` and bytes. PostgreSQL is the stricter of the
+//! two: cast sums (`CAST(SUM(x) AS BIGINT)`) and averages (`CAST(… AS DOUBLE PRECISION)`).
+//!
+//! Reading takes a [`Db`]; writing takes a [`Tx`], which also reads what it wrote (it derefs to `Db`).
+//! So nothing is ever written outside a transaction. What does not belong here: any table's name.
+
+mod connect;
+mod filter;
+mod migrate;
+mod notice;
+mod value;
+
+use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{AssertSqlSafe, FromRow, Postgres, Sqlite, Transaction};
+use tokio::sync::{Mutex, broadcast};
+
+pub use connect::DbUrl;
+pub use filter::{Where, like_contains};
+pub use notice::Notice;
+pub use value::Value;
+
+use crate::error::{Error, Result};
+
+/// Builds the list of bound values of a statement: `args![id, name, now]`.
+#[macro_export]
+macro_rules! args {
+    ($($value:expr),* $(,)?) => { vec![$($crate::db::Value::from($value)),*] };
+}
+
+/// A row type that both engines can fill; `#[derive(sqlx::FromRow)]` gives it.
+pub trait DbRow: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+impl<T> DbRow for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+
+/// The text of a statement. A literal converts by itself; text put together at run time must say so
+/// with [`Sql::built`], and may contain nothing that came from outside (bind that instead).
+pub struct Sql(Cow<'static, str>);
+
+impl Sql {
+    pub fn built(text: String) -> Self {
+        Self(Cow::Owned(text))
+    }
+}
+
+impl From<&'static str> for Sql {
+    fn from(text: &'static str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
+
+/// Which engine is behind the handle; for the few statements that differ, all inside `src/db`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+enum Inner {
+    /// One writer, so that writers queue in the process instead of meeting SQLITE_BUSY; many readers.
+    Sqlite {
+        read: SqlitePool,
+        write: SqlitePool,
+    },
+    Postgres(PgPool),
+    SqliteTx(Mutex<Transaction<'static, Sqlite>>),
+    PostgresTx(Mutex<Transaction<'static, Postgres>>),
+}
+
+/// A handle to the database; cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    inner: Arc<Inner>,
+    notices: broadcast::Sender<Notice>,
+}
+
+/// A transaction. Dropped without [`Tx::commit`], it leaves no trace.
+pub struct Tx {
+    db: Db,
+    /// Topics to announce once the commit stands.
+    topics: std::sync::Mutex<Vec<String>>,
+}
+
+impl Deref for Tx {
+    type Target = Db;
+    fn deref(&self) -> &Db {
+        &self.db
+    }
+}
+
+/// Runs one sqlx call for whichever engine is behind `$self`; `$exec` names the executor inside.
+macro_rules! on_engine {
+    ($self:expr, $pool:ident, $sql:expr, $args:expr, |$query:ident, $exec:ident| $run:expr, $make:ident $(, $row:ty)?) => {{
+        let sql = AssertSqlSafe($sql.0);
+        match &*$self.inner {
+            Inner::Sqlite { $pool, .. } => {
+                let $query = sqlx::$make::<Sqlite $(, $row)?, _>(sql, value::sqlite_arguments($args)?);
+                let $exec = $pool;
+                $run
+            }
+            Inner::Postgres(pool) => {
+                let $query = sqlx::$make::<Postgres $(, $row)?, _>(sql, value::postgres_arguments($args)?);
+                let $exec = pool;
+                $run
+            }
+            Inner::SqliteTx(tx) => {
+                let $query = sqlx::$make::<Sqlite $(, $row)?, _>(sql, value::sqlite_arguments($args)?);
+                let mut guard = tx.lock().await;
+                let $exec = &mut **guard;
+                $run
+            }
+            Inner::PostgresTx(tx) => {
+                let $query = sqlx::$make::<Postgres $(, $row)?, _>(sql, value::postgres_arguments($args)?);
+                let mut guard = tx.lock().await;
+                let $exec = &mut **guard;
+                $run
+            }
+        }
+    }};
+}
+
+impl Db {
+    pub fn engine(&self) -> Engine {
+        match &*self.inner {
+            Inner::Sqlite { .. } | Inner::SqliteTx(_) => Engine::Sqlite,
+            Inner::Postgres(_) | Inner::PostgresTx(_) => Engine::Postgres,
+        }
+    }
+
+    /// All rows of a query. The caller bounds their number with LIMIT.
+    pub async fn fetch_all<T: DbRow>(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Vec<T>> {
+        let sql = sql.into();
+        Ok(on_engine!(self, read, sql, args, |query, exec| query.fetch_all(exec).await?, query_as_with, T))
+    }
+
+    /// The first row, if there is one.
+    pub async fn fetch_optional<T: DbRow>(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Option<T>> {
+        let sql = sql.into();
+        Ok(on_engine!(self, read, sql, args, |query, exec| query.fetch_optional(exec).await?, query_as_with, T))
+    }
+
+    /// The one row that must be there (a count, an aggregate).
+    pub async fn fetch_one<T: DbRow>(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<T> {
+        self.fetch_optional(sql, args).await?.ok_or_else(|| Error::Internal("a query that always has a row had none".into()))
+    }
+
+    /// The first column of the one row that must be there.
+    pub async fn fetch_scalar<T>(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<T>
+    where
+        (T,): DbRow,
+    {
+        Ok(self.fetch_one::<(T,)>(sql, args).await?.0)
+    }
+
+    /// Starts a transaction; on SQLite it takes the only writer, waiting for its turn.
+    ///
+    /// # Errors
+    /// `Unavailable` when no connection can be had in time.
+    pub async fn begin(&self) -> Result<Tx> {
+        let inner = match &*self.inner {
+            Inner::Sqlite { write, .. } => Inner::SqliteTx(Mutex::new(write.begin_with("BEGIN IMMEDIATE").await?)),
+            Inner::Postgres(pool) => Inner::PostgresTx(Mutex::new(pool.begin().await?)),
+            Inner::SqliteTx(_) | Inner::PostgresTx(_) => {
+                return Err(Error::Internal("a transaction was begun inside a transaction".into()));
+            }
+        };
+        let db = Self { inner: Arc::new(inner), notices: self.notices.clone() };
+        Ok(Tx { db, topics: std::sync::Mutex::default() })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        self.fetch_scalar::<i64>("SELECT CAST(1 AS BIGINT)", vec![]).await.map(drop)
+    }
+
+    /// Notices of all commits from now on, of this node and (on PostgreSQL) of every other.
+    pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    /// Waits for running statements and closes all connections.
+    pub async fn close(&self) {
+        match &*self.inner {
+            Inner::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Inner::Postgres(pool) => pool.close().await,
+            Inner::SqliteTx(_) | Inner::PostgresTx(_) => {}
+        }
+    }
+}
+
+impl Tx {
+    /// Runs a statement and tells how many rows it changed.
+    pub async fn execute(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<u64> {
+        let sql = sql.into();
+        Ok(on_engine!(
+            self.db,
+            write,
+            sql,
+            args,
+            |query, exec| query.execute(exec).await?.rows_affected(),
+            query_with
+        ))
+    }
+
+    /// Runs `INSERT … RETURNING id` and gives the id.
+    pub async fn insert(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<i64> {
+        self.fetch_scalar(sql, args).await
+    }
+
+    /// Tells live pages, after the commit, that something changed: `incident:12`, `alerts`.
+    /// At most 7,000 bytes (PostgreSQL's bound on a notice is 8,000).
+    pub fn announce(&self, topic: impl Into<String>) {
+        let topic = topic.into();
+        let mut topics = self.topics.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if topic.len() <= 7_000 && !topics.contains(&topic) {
+            topics.push(topic);
+        }
+    }
+
+    /// Makes all of it durable, then sends the notices.
+    pub async fn commit(self) -> Result<()> {
+        let topics = std::mem::take(&mut *self.topics.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        if self.db.engine() == Engine::Postgres {
+            for topic in &topics {
+                self.execute("SELECT pg_notify('faultline', $1)", args![topic]).await?;
+            }
+        }
+        let Self { db, .. } = self;
+        let inner = Arc::try_unwrap(db.inner)
+            .map_err(|_| Error::Internal("a transaction was committed while still in use".into()))?;
+        match inner {
+            Inner::SqliteTx(tx) => {
+                tx.into_inner().commit().await?;
+                for topic in topics {
+                    // An error only says that nobody listens.
+                    let _ = db.notices.send(Notice { topic });
+                }
+            }
+            Inner::PostgresTx(tx) => tx.into_inner().commit().await?,
+            Inner::Sqlite { .. } | Inner::Postgres(_) => {}
+        }
+        Ok(())
+    }
+}
