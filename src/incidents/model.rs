@@ -7,8 +7,10 @@
 pub mod chat;
 pub mod command;
 pub mod evidence;
+pub mod import;
 pub mod input;
 pub mod milestone;
+pub mod record;
 pub mod role;
 pub mod similar;
 pub mod status;
