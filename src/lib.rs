@@ -15,6 +15,7 @@ pub mod markdown;
 pub mod notifications;
 pub mod oncall;
 pub mod outbound;
+pub mod postmortems;
 pub mod reports;
 pub mod runbooks;
 pub mod search;

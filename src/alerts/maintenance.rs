@@ -86,7 +86,12 @@ mod tests {
     use super::*;
 
     fn input(start: &str, end: &str) -> WindowInput {
-        WindowInput { title: "Upgrade".to_owned(), matchers: "service = db".to_owned(), starts_at: start.to_owned(), ends_at: end.to_owned() }
+        WindowInput {
+            title: "Upgrade".to_owned(),
+            matchers: "service = db".to_owned(),
+            starts_at: start.to_owned(),
+            ends_at: end.to_owned(),
+        }
     }
 
     fn fault(input: &WindowInput, field: &str) -> String {
@@ -104,7 +109,8 @@ mod tests {
         assert_eq!(fault(&input("2025-01-01T00:00", "2025-01-02T00:00"), "ends_at"), "is already past");
         let everything = WindowInput { matchers: String::new(), ..input("", "2026-01-01T01:00") };
         assert!(fault(&everything, "matchers").contains("hide real trouble"));
-        let window = input("", "2026-01-01T01:00").normalize(Timestamp::parse("2026-01-01T00:00:00Z").unwrap()).unwrap();
+        let window =
+            input("", "2026-01-01T01:00").normalize(Timestamp::parse("2026-01-01T00:00:00Z").unwrap()).unwrap();
         assert!(window.is_active(window.starts_at) && !window.is_active(window.ends_at));
     }
 }

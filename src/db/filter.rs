@@ -53,7 +53,11 @@ impl Where {
     /// `column IN (…)`; no values at all match nothing.
     pub fn and_any<V: Into<Value>>(&mut self, column: &'static str, values: impl IntoIterator<Item = V>) -> &mut Self {
         let list: Vec<String> = values.into_iter().map(|v| self.bind(v)).collect();
-        self.clauses.push(if list.is_empty() { "1 = 0".to_owned() } else { format!("{column} IN ({})", list.join(", ")) });
+        self.clauses.push(if list.is_empty() {
+            "1 = 0".to_owned()
+        } else {
+            format!("{column} IN ({})", list.join(", "))
+        });
         self
     }
 

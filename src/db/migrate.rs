@@ -17,7 +17,9 @@ impl Db {
         let outcome = match &*self.inner {
             Inner::Sqlite { write, .. } => SQLITE.run(write).await,
             Inner::Postgres(pool) => POSTGRES.run(pool).await,
-            Inner::SqliteTx(_) | Inner::PostgresTx(_) => return Err(Error::Internal("migrating in a transaction".into())),
+            Inner::SqliteTx(_) | Inner::PostgresTx(_) => {
+                return Err(Error::Internal("migrating in a transaction".into()));
+            }
         };
         outcome.map_err(|e| Error::Internal(format!("migrating the database: {e}")))
     }

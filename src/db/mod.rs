@@ -148,7 +148,9 @@ impl Db {
 
     /// The one row that must be there (a count, an aggregate).
     pub async fn fetch_one<T: DbRow>(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<T> {
-        self.fetch_optional(sql, args).await?.ok_or_else(|| Error::Internal("a query that always has a row had none".into()))
+        self.fetch_optional(sql, args)
+            .await?
+            .ok_or_else(|| Error::Internal("a query that always has a row had none".into()))
     }
 
     /// The first column of the one row that must be there.
@@ -202,14 +204,7 @@ impl Tx {
     /// Runs a statement and tells how many rows it changed.
     pub async fn execute(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<u64> {
         let sql = sql.into();
-        Ok(on_engine!(
-            self.db,
-            write,
-            sql,
-            args,
-            |query, exec| query.execute(exec).await?.rows_affected(),
-            query_with
-        ))
+        Ok(on_engine!(self.db, write, sql, args, |query, exec| query.execute(exec).await?.rows_affected(), query_with))
     }
 
     /// Runs `INSERT … RETURNING id` and gives the id.

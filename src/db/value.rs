@@ -58,7 +58,9 @@ macro_rules! arguments {
                 match value {
                     Value::Int(v) => list.add(v),
                     // PostgreSQL's text cannot hold NUL, and no text of ours needs it.
-                    Value::Text(v) => list.add(v.map(|t| if t.contains('\0') { t.replace('\0', "\u{fffd}") } else { t })),
+                    Value::Text(v) => {
+                        list.add(v.map(|t| if t.contains('\0') { t.replace('\0', "\u{fffd}") } else { t }))
+                    }
                     Value::Bool(v) => list.add(v),
                     Value::Float(v) => list.add(v),
                     Value::Bytes(v) => list.add(v),

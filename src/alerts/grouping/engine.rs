@@ -154,13 +154,16 @@ impl<'a> Engine<'a> {
     /// first, because a storm fills the newest.
     fn find(&self, rule: &Rule, key: &str, alert: &Candidate) -> Option<(usize, String)> {
         self.groups.iter().enumerate().rev().find_map(|(i, group)| {
-            let open_long_enough = group.resolved_at.is_none_or(|at| alert.started_at <= at + rule.reopen_within && rule.reopen_within > chrono::TimeDelta::zero());
+            let open_long_enough = group.resolved_at.is_none_or(|at| {
+                alert.started_at <= at + rule.reopen_within && rule.reopen_within > chrono::TimeDelta::zero()
+            });
             // Only a group that already is an incident may be joined without a rule of its own.
             let attachable = rule.target != Target::Attach || group.incident.is_some();
             if !open_long_enough || !attachable {
                 return None;
             }
-            let near = alert.started_at <= group.last_at + rule.window && alert.started_at >= group.first_at - rule.window;
+            let near =
+                alert.started_at <= group.last_at + rule.window && alert.started_at >= group.first_at - rule.window;
             if !near && group.resolved_at.is_none() {
                 return None;
             }
@@ -181,7 +184,8 @@ impl<'a> Engine<'a> {
                 Some(format!("{service} and {other} call each other directly"))
             }
             // Without a service, only the same rule of the source connects.
-            None => (group.services.is_empty() && group.key == key).then(|| format!("no service known, same rule '{}'", alert.rule)),
+            None => (group.services.is_empty() && group.key == key)
+                .then(|| format!("no service known, same rule '{}'", alert.rule)),
         }
     }
 
@@ -204,7 +208,8 @@ impl<'a> Engine<'a> {
     pub fn follows(&self, group: &Group) -> Option<i64> {
         let earlier = self.groups.iter().filter(|g| {
             let recent = g.resolved_at.is_some_and(|at| group.first_at - at <= FOLLOWS_WITHIN);
-            let related = if group.services.is_empty() { g.key == group.key } else { !g.services.is_disjoint(&group.services) };
+            let related =
+                if group.services.is_empty() { g.key == group.key } else { !g.services.is_disjoint(&group.services) };
             recent && related
         });
         earlier.max_by_key(|g| g.resolved_at).and_then(|g| g.incident)

@@ -54,8 +54,9 @@ impl Matcher {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let condition = condition(line)
-                .ok_or_else(|| format!("line {}: write name = value, name != value, name ~ val* or name !~ val*", i + 1))?;
+            let condition = condition(line).ok_or_else(|| {
+                format!("line {}: write name = value, name != value, name ~ val* or name !~ val*", i + 1)
+            })?;
             conditions.push(condition);
         }
         if conditions.len() > MAX_CONDITIONS {
@@ -89,8 +90,11 @@ fn condition(line: &str) -> Option<Condition> {
         .find_map(|(sign, op)| Some((op, rest.strip_prefix(sign)?)))?;
     let name = name.trim();
     let value = value.trim().trim_matches('"');
-    (!name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_.-/".contains(c)))
-        .then(|| Condition { name: name.to_owned(), op, value: value.to_owned() })
+    (!name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_.-/".contains(c))).then(|| Condition {
+        name: name.to_owned(),
+        op,
+        value: value.to_owned(),
+    })
 }
 
 /// Whether `text` has the form of `pattern`, in which `*` stands for anything.

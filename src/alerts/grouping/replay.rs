@@ -58,7 +58,8 @@ pub fn replay(rules: &[Rule], neighbours: &Neighbours, episodes: &[Candidate], n
                         _ => None,
                     };
                 }
-                let open = engine.groups.get(group).zip(engine.rule_for(alert)).is_some_and(|(g, r)| Engine::is_ripe(g, r));
+                let open =
+                    engine.groups.get(group).zip(engine.rule_for(alert)).is_some_and(|(g, r)| Engine::is_ripe(g, r));
                 if open && let Some(g) = engine.groups.get_mut(group) {
                     g.incident = Some(i64::try_from(group).unwrap_or(i64::MAX));
                     if let Some(first) = firsts.get_mut(group) {
@@ -79,7 +80,9 @@ pub fn replay(rules: &[Rule], neighbours: &Neighbours, episodes: &[Candidate], n
         }
     }
     for (end, (group, (_, index))) in ends.iter().zip(engine.groups.iter().zip(&firsts)) {
-        if group.incident.is_some() && let Some(incident) = result.incidents.get_mut(*index) {
+        if group.incident.is_some()
+            && let Some(incident) = result.incidents.get_mut(*index)
+        {
             incident.over_at = *end;
         }
     }

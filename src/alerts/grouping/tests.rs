@@ -144,7 +144,9 @@ fn matchers_read_write_and_match() {
 fn a_rule_form_names_every_fault_at_once() {
     let input = RuleInput { group_by: "labels".to_owned(), matchers: "?".to_owned(), ..RuleInput::default() };
     let Err(Error::Invalid(errors)) = input.normalize(0) else { panic!("accepted") };
-    for field in ["name", "matchers", "group_labels", "window_minutes", "hold_seconds", "min_count", "reopen_minutes", "target"] {
+    for field in
+        ["name", "matchers", "group_labels", "window_minutes", "hold_seconds", "min_count", "reopen_minutes", "target"]
+    {
         assert!(errors.has(field), "{field} in {errors}");
     }
     let mut good = RuleInput::suggested();

@@ -23,8 +23,20 @@ use super::{Parsed, Problem, labels, read};
 use crate::alerts::model::{AlertEvent, AlertSeverity, AlertStatus, DedupKey};
 
 const FIELDS: [&str; 14] = [
-    "title", "dedup_key", "status", "severity", "service", "environment", "description", "rule", "starts_at", "ends_at", "url",
-    "runbook_url", "trace_id", "deployment",
+    "title",
+    "dedup_key",
+    "status",
+    "severity",
+    "service",
+    "environment",
+    "description",
+    "rule",
+    "starts_at",
+    "ends_at",
+    "url",
+    "runbook_url",
+    "trace_id",
+    "deployment",
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,10 +134,15 @@ impl Mapping {
         let (name, value) = line.split_once('=').ok_or("write field = $.path")?;
         let (name, value) = (name.trim(), value.split(" #").next().unwrap_or_default().trim());
         if name == "resolved" {
-            self.resolved = value.split(',').map(|v| v.trim().trim_matches('"').to_ascii_lowercase()).filter(|v| !v.is_empty()).collect();
+            self.resolved = value
+                .split(',')
+                .map(|v| v.trim().trim_matches('"').to_ascii_lowercase())
+                .filter(|v| !v.is_empty())
+                .collect();
             return Ok(());
         }
-        let from = From::read(value).ok_or_else(|| format!("'{value}' is neither a path like $.a.b[0] nor \"fixed text\""))?;
+        let from =
+            From::read(value).ok_or_else(|| format!("'{value}' is neither a path like $.a.b[0] nor \"fixed text\""))?;
         match name.strip_prefix("label.") {
             Some(label) if !label.is_empty() => {
                 self.labels.insert(label.to_owned(), from);
@@ -148,7 +165,9 @@ impl Mapping {
             None => Parsed::of(vec![self.one(body)?]),
             Some(from) => match from.find(body).as_deref() {
                 Some(Value::Array(members)) => Parsed::each("items", members, |m| self.one(m)),
-                Some(other) => return Err(Problem::at("items", format!("expected a list, found {}", read::kind(other)))),
+                Some(other) => {
+                    return Err(Problem::at("items", format!("expected a list, found {}", read::kind(other))));
+                }
                 None => return Err(Problem::at("items", "nothing is there")),
             },
         };
@@ -165,7 +184,10 @@ impl Mapping {
 
     fn one(&self, body: &Value) -> Result<AlertEvent, Problem> {
         let need = |field: &str| self.text(body, field).ok_or_else(|| Problem::at(field, "nothing is at its path"));
-        let mut event = AlertEvent::new(DedupKey::new("mapped", &need("dedup_key")?), read::clean(&need("title")?, read::MAX_TITLE));
+        let mut event = AlertEvent::new(
+            DedupKey::new("mapped", &need("dedup_key")?),
+            read::clean(&need("title")?, read::MAX_TITLE),
+        );
         if let Some(word) = self.text(body, "status") {
             event.status = self.status(&word)?;
         }
@@ -185,7 +207,10 @@ impl Mapping {
         event.deployment = self.text(body, "deployment").map(|d| read::clean(&d, 200));
         for (name, from) in &self.labels {
             if let Some(value) = from.find(body) {
-                event.labels.insert(read::clean(name, read::MAX_TITLE), read::clean(&read::plain(&value), read::MAX_LABEL_VALUE));
+                event.labels.insert(
+                    read::clean(name, read::MAX_TITLE),
+                    read::clean(&read::plain(&value), read::MAX_LABEL_VALUE),
+                );
             }
         }
         Ok(event)
@@ -198,7 +223,10 @@ impl Mapping {
         }
         status_word(word).ok_or_else(|| {
             let found = read::clean(word, 40);
-            Problem::at("status", format!("'{found}' is not known; write a line resolved = … with the values that mean over"))
+            Problem::at(
+                "status",
+                format!("'{found}' is not known; write a line resolved = … with the values that mean over"),
+            )
         })
     }
 }
@@ -223,7 +251,10 @@ mod tests {
         let parsed = mapping.apply(&body).unwrap();
         assert_eq!(parsed.problems[0].to_string(), "items[2].dedup_key: nothing is at its path");
         let [fired, over] = parsed.events.as_slice() else { panic!("{parsed:?}") };
-        assert_eq!((fired.key.as_str(), fired.status, over.status), ("v1:mapped:7", AlertStatus::Firing, AlertStatus::Resolved));
+        assert_eq!(
+            (fired.key.as_str(), fired.status, over.status),
+            ("v1:mapped:7", AlertStatus::Firing, AlertStatus::Resolved)
+        );
         assert_eq!((fired.labels["team"].as_str(), fired.service.as_deref()), ("b", Some("payments")));
         assert_eq!(fired.starts_at, Some(Timestamp::from_secs(1_700_000_000)));
         assert_eq!(fired.links.len(), 1);

@@ -1,0 +1,8 @@
+//! Postmortems: what a failure teaches, drafted from the record and finished by people.
+//!
+//! Here: the draft, its sections and their versions, states from draft to published, the lint, action
+//! items as the postmortem shows them.
+//! Not here: the record itself (incidents, alerts, deployments, suspects), and how Markdown becomes
+//! HTML (`markdown`).
+
+pub mod model;
