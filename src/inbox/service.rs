@@ -1,0 +1,380 @@
+//! The inbox at work: committing deliveries, processing them exactly once, replaying.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use chrono::TimeDelta;
+use futures::future::BoxFuture;
+use tokio::sync::{Notify, oneshot};
+
+use super::body::KEPT_OF_REFUSED;
+use super::model::{Delivery, Kind, Status, retry_after_s};
+use super::rate::{Limit, Limiter};
+use super::store::{self, NewDelivery};
+use crate::clock::Clock;
+use crate::db::{Db, Tx};
+use crate::error::{Error, Result};
+
+/// A remark about a delivery that was processed, for the admin: its id and a sentence.
+pub type Remark = (i64, String);
+
+/// What a room does with the deliveries of its kind. It must be idempotent, because an admin may
+/// replay a delivery that was processed before.
+pub trait Processor: Send + Sync {
+    /// Does the work of all `deliveries` within `tx`, the oldest first. An error undoes all of it;
+    /// the inbox then offers them one by one, so that a bad one stops no other. An error that a
+    /// retry may mend is [`Error::Unavailable`]; any other marks the delivery as failed, to wait
+    /// for a replay.
+    fn process<'a>(&'a self, tx: &'a Tx, deliveries: &'a [Delivery]) -> BoxFuture<'a, Result<Vec<Remark>>>;
+
+    /// Reads the body without touching anything, to tell the sender at once when it cannot be read
+    /// (400). The default takes everything.
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`] with the place and the reason.
+    fn check(&self, _delivery: &Delivery) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// How many deliveries are committed, or processed, in one transaction.
+const BATCH: usize = 256;
+/// How long processed and refused deliveries are kept.
+const RETENTION: TimeDelta = TimeDelta::days(30);
+
+type Answer = oneshot::Sender<Result<i64>>;
+
+struct Inner {
+    db: Db,
+    clock: Clock,
+    limiter: Limiter,
+    processors: RwLock<HashMap<Kind, Arc<dyn Processor>>>,
+    /// Deliveries that wait for the next commit.
+    waiting: Mutex<Vec<(NewDelivery, Answer)>>,
+    /// Held by whoever commits; the others' deliveries gather meanwhile and share one commit.
+    committing: tokio::sync::Mutex<()>,
+    /// Held by whoever processes on this node.
+    processing: tokio::sync::Mutex<()>,
+    arrived: Notify,
+}
+
+/// The inbox of one node; cheap to clone.
+#[derive(Clone)]
+pub struct Inbox {
+    inner: Arc<Inner>,
+}
+
+impl Inbox {
+    pub fn new(db: Db, clock: Clock, limit: Limit) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                db,
+                clock,
+                limiter: Limiter::new(limit),
+                processors: RwLock::default(),
+                waiting: Mutex::default(),
+                committing: tokio::sync::Mutex::default(),
+                processing: tokio::sync::Mutex::default(),
+                arrived: Notify::new(),
+            }),
+        }
+    }
+
+    /// Names who processes deliveries of a kind; called once for each kind when the app starts.
+    pub fn register(&self, kind: Kind, processor: Arc<dyn Processor>) {
+        self.inner.processors.write().unwrap_or_else(PoisonError::into_inner).insert(kind, processor);
+    }
+
+    fn processor(&self, kind: Kind) -> Option<Arc<dyn Processor>> {
+        self.inner.processors.read().unwrap_or_else(PoisonError::into_inner).get(&kind).cloned()
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.inner.db
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// Takes one delivery out of the sender's bucket.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`] with the seconds to wait.
+    pub fn limit(&self, sender: &str) -> Result<()> {
+        self.inner
+            .limiter
+            .take(sender, self.inner.clock.now())
+            .map_err(|retry_after_s| Error::RateLimited { retry_after_s })
+    }
+
+    /// Commits a delivery that is to be processed, and gives its id once it is durable. Deliveries
+    /// that arrive while another commit runs share the next one.
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`] when its processor cannot read it (it is then listed as rejected);
+    /// [`Error::Unavailable`] when the database is away and the sender must try again.
+    pub async fn accept(&self, delivery: Delivery, http_status: u16) -> Result<i64> {
+        let check = self.processor(delivery.kind).map_or(Ok(()), |p| p.check(&delivery));
+        if let Err(error) = check {
+            self.reject(delivery, &error).await;
+            return Err(error);
+        }
+        self.accept_unchecked(delivery, http_status).await
+    }
+
+    /// As [`Inbox::accept`], for a caller that has read the body itself.
+    pub async fn accept_unchecked(&self, delivery: Delivery, http_status: u16) -> Result<i64> {
+        let size = delivery.body.len();
+        let new =
+            NewDelivery { delivery, status: Status::Pending, http_status, reason: String::new(), size, keep: usize::MAX };
+        let id = self.commit(new).await?;
+        self.inner.arrived.notify_one();
+        Ok(id)
+    }
+
+    /// Lists a delivery that was refused, with the reason and the status that the sender got. That
+    /// it cannot be listed must not hide the reason from the sender, so a failure is only logged.
+    pub async fn reject(&self, delivery: Delivery, error: &Error) {
+        let mut delivery = delivery;
+        let size = delivery.body.len();
+        delivery.body.truncate(KEPT_OF_REFUSED);
+        let new = NewDelivery {
+            delivery,
+            status: Status::Rejected,
+            http_status: error.status(),
+            reason: error.to_string(),
+            size,
+            keep: KEPT_OF_REFUSED,
+        };
+        if let Err(failure) = self.commit(new).await {
+            tracing::warn!(%failure, %error, "a refused delivery could not be listed");
+        }
+    }
+
+    /// Joins the queue and waits for its turn to commit.
+    async fn commit(&self, new: NewDelivery) -> Result<i64> {
+        let (answer, mine) = oneshot::channel();
+        self.inner.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((new, answer));
+        self.commit_until_done(mine).await
+    }
+
+    /// Finds the own delivery committed by the one before, or commits all that gathered until it was
+    /// among them.
+    async fn commit_until_done(&self, mut mine: oneshot::Receiver<Result<i64>>) -> Result<i64> {
+        loop {
+            let _turn = self.inner.committing.lock().await;
+            match mine.try_recv() {
+                Ok(done) => return done,
+                Err(oneshot::error::TryRecvError::Closed) => {
+                    return Err(Error::Unavailable("the delivery was not committed".to_owned()));
+                }
+                Err(oneshot::error::TryRecvError::Empty) => {}
+            }
+            let batch = {
+                let mut waiting = self.inner.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                let end = waiting.len().min(BATCH);
+                waiting.drain(..end).collect::<Vec<_>>()
+            };
+            // In a task of its own: a sender that hangs up must not take others' deliveries with it.
+            let inbox = self.clone();
+            if tokio::spawn(async move { inbox.commit_batch(batch).await }).await.is_err() {
+                return Err(Error::Unavailable("the delivery was not committed".to_owned()));
+            }
+        }
+    }
+
+    async fn commit_batch(&self, batch: Vec<(NewDelivery, Answer)>) {
+        let (news, answers): (Vec<NewDelivery>, Vec<Answer>) = batch.into_iter().unzip();
+        if news.is_empty() {
+            return;
+        }
+        let outcome = async {
+            let tx = self.inner.db.begin().await?;
+            let ids = store::insert(&tx, &news).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(ids)
+        }
+        .await;
+        match outcome {
+            Ok(ids) => {
+                for (answer, id) in answers.into_iter().zip(ids) {
+                    // A sender that hung up needs no answer; its delivery stands.
+                    let _ = answer.send(Ok(id));
+                }
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                for answer in answers {
+                    let _ = answer.send(Err(Error::Unavailable(reason.clone())));
+                }
+            }
+        }
+    }
+
+    /// Processes one batch of what is due; tells how many deliveries that were.
+    pub async fn process_due(&self) -> Result<usize> {
+        let _one_at_a_time = self.inner.processing.lock().await;
+        match self.process_batch(BATCH).await {
+            Ok(count) => Ok(count),
+            Err((failed_count, error)) if failed_count > 1 => {
+                tracing::debug!(%error, "a batch failed; its deliveries are tried one by one");
+                let mut done = 0;
+                for _ in 0..failed_count {
+                    match self.process_batch(1).await {
+                        Ok(0) => break,
+                        Ok(n) => done += n,
+                        Err((_, error)) => {
+                            self.note_failure(&error).await?;
+                            done += 1;
+                        }
+                    }
+                }
+                Ok(done)
+            }
+            Err((1, error)) => {
+                self.note_failure(&error).await?;
+                Ok(1)
+            }
+            Err((_, error)) => Err(error),
+        }
+    }
+
+    /// Takes up to `limit` due deliveries and does their work in one transaction. The error comes
+    /// with the number of deliveries that were at stake.
+    async fn process_batch(&self, limit: usize) -> Result<usize, (usize, Error)> {
+        let none = |error| (0, error);
+        let now = self.inner.clock.now();
+        if store::next_due(&self.inner.db).await.map_err(none)?.is_none_or(|at| at > now) {
+            return Ok(0);
+        }
+        let tx = self.inner.db.begin().await.map_err(none)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let deliveries = store::take(&tx, now, limit).await.map_err(none)?;
+        let count = deliveries.len();
+        self.work(&tx, deliveries).await.map_err(|e| (count, e))?;
+        tx.commit().await.map_err(|e| (count, e))?;
+        Ok(count)
+    }
+
+    async fn work(&self, tx: &Tx, deliveries: Vec<Delivery>) -> Result<()> {
+        let mut by_kind: HashMap<Kind, Vec<Delivery>> = HashMap::new();
+        for delivery in deliveries {
+            by_kind.entry(delivery.kind).or_default().push(delivery);
+        }
+        for (kind, deliveries) in by_kind {
+            let processor =
+                self.processor(kind).ok_or_else(|| Error::Internal(format!("nobody processes {}", kind.as_str())))?;
+            for (id, text) in processor.process(tx, &deliveries).await? {
+                store::remark(tx, id, &text).await?;
+            }
+            if !kind.keeps_body() {
+                store::drop_bodies(tx, &deliveries.iter().map(|d| d.id).collect::<Vec<_>>()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The oldest due delivery could not be processed: says so, and when to try again.
+    async fn note_failure(&self, error: &Error) -> Result<()> {
+        let now = self.inner.clock.now();
+        let tx = self.inner.db.begin().await?;
+        let Some(delivery) = store::take(&tx, now, 1).await?.pop() else { return Ok(()) };
+        let attempts = store::attempts(&tx, delivery.id).await?;
+        let retry = match error {
+            Error::Unavailable(_) | Error::RateLimited { .. } | Error::Conflict(_) => {
+                retry_after_s(attempts).map(|s| now + TimeDelta::seconds(s))
+            }
+            _ => None,
+        };
+        store::note_failure(&tx, delivery.id, &error.to_string(), retry).await?;
+        tx.commit().await?;
+        tracing::warn!(delivery = delivery.id, %error, again = retry.is_some(), "a delivery could not be processed");
+        Ok(())
+    }
+
+    /// Processes everything that is due now.
+    pub async fn drain(&self) -> Result<usize> {
+        let mut total = 0;
+        loop {
+            match self.process_due().await? {
+                0 => return Ok(total),
+                n => total += n,
+            }
+        }
+    }
+
+    /// Processes one delivery (again), whatever its state; what goes wrong is kept with it.
+    ///
+    /// # Errors
+    /// What the processor says; [`Error::NotFound`] for an unknown delivery; [`Error::Conflict`]
+    /// when its body was not kept whole.
+    pub async fn replay(&self, id: i64) -> Result<()> {
+        let _one_at_a_time = self.inner.processing.lock().await;
+        let whole = store::raw_body(&self.inner.db, id).await?.ok_or_else(|| Error::not_found("That delivery"))?;
+        if whole.1 {
+            return Err(Error::Conflict("its body was not kept whole, so it cannot be replayed".to_owned()));
+        }
+        let now = self.inner.clock.now();
+        let tx = self.inner.db.begin().await?;
+        let delivery = store::take_one(&tx, id, now).await?.ok_or_else(|| Error::not_found("That delivery"))?;
+        let checked = self.processor(delivery.kind).map_or(Ok(()), |p| p.check(&delivery));
+        let outcome = match checked {
+            Ok(()) => self.work(&tx, vec![delivery]).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(()) => tx.commit().await,
+            Err(error) => {
+                drop(tx);
+                let tx = self.inner.db.begin().await?;
+                store::take_one(&tx, id, now).await?;
+                store::note_failure(&tx, id, &error.to_string(), None).await?;
+                tx.commit().await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Works until the process ends: processes what arrives, retries what is due, and forgets
+    /// processed deliveries after thirty days.
+    pub async fn run(self) {
+        const IDLE: std::time::Duration = std::time::Duration::from_secs(1);
+        let mut pruned_at = self.inner.clock.now();
+        loop {
+            match self.process_due().await {
+                Ok(0) => {
+                    // Another node's deliveries and retries are found by looking once a second.
+                    let _ = tokio::time::timeout(IDLE, self.inner.arrived.notified()).await;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "the inbox waits for the database");
+                    tokio::time::sleep(IDLE).await;
+                }
+            }
+            let now = self.inner.clock.now();
+            if now - pruned_at > TimeDelta::hours(1) {
+                pruned_at = now;
+                if let Err(error) = self.prune().await {
+                    tracing::warn!(%error, "old deliveries could not be deleted");
+                }
+            }
+        }
+    }
+
+    /// Deletes what was processed or refused more than thirty days ago, in short transactions.
+    pub async fn prune(&self) -> Result<u64> {
+        let before = self.inner.clock.now() - RETENTION;
+        let mut total = 0;
+        loop {
+            let tx = self.inner.db.begin().await?;
+            let deleted = store::prune(&tx, before, 1_000).await?;
+            tx.commit().await?;
+            total += deleted;
+            if deleted == 0 {
+                return Ok(total);
+            }
+        }
+    }
+}
