@@ -90,10 +90,10 @@ impl TrendChart {
     }
 }
 
-/// Every how many slots a label of about 60 units fits.
+/// Every how many slots a label of a week (`2026-W07`) fits with air around it.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
 pub(super) fn labels_every(slot: f64) -> usize {
-    (62.0 / slot.max(0.1)).ceil().max(1.0) as usize
+    (78.0 / slot.max(0.1)).ceil().max(1.0) as usize
 }
 
 impl TrendPoint {

@@ -245,7 +245,8 @@ fn services(skeleton: &Skeleton, caller: &'static str, seeded: &mut Seeded) -> V
     if caller != skeleton.service && skeleton.severity <= Severity::Sev3 && seeded.chance(0.7) {
         out.push(caller);
     }
-    if skeleton.severity <= Severity::Sev2 && !out.contains(&"storefront") {
+    let felt_everywhere = if skeleton.severity == Severity::Sev1 { 0.9 } else { 0.3 };
+    if skeleton.severity <= Severity::Sev2 && !out.contains(&"storefront") && seeded.chance(felt_everywhere) {
         out.push("storefront");
     }
     out
