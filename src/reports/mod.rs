@@ -2,6 +2,10 @@
 //!
 //! Here live the measures, their definitions, the statistics, the pages and the export. The times
 //! themselves belong to the incidents' room; how a chart is drawn to `charts`.
+//!
+//! One way through: a URL becomes a [`model::scope::Scope`], `store` loads the incidents that touch
+//! its period and that the viewer may see, [`model::compute`] decides who counts and why not, and
+//! [`view`], [`json`] and [`export`] show the same [`model::compute::Report`] to people and machines.
 
 pub mod export;
 pub mod json;
