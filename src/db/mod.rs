@@ -10,6 +10,7 @@
 
 mod connect;
 mod filter;
+pub mod fulltext;
 mod migrate;
 mod notice;
 mod value;

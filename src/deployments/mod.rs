@@ -4,5 +4,6 @@
 //! rollback from a deployment, the pages and the API. Not here: naming a change as the cause of an
 //! incident (suspects), the inbox that deliveries wait in (alerts).
 
+pub mod health;
 pub mod model;
 pub mod sources;

@@ -8,6 +8,9 @@
 pub mod backoff;
 pub mod model;
 pub mod render;
+mod service;
 pub mod signing;
+mod store;
 
 pub use model::{Event, EventKind};
+pub use service::{TOPIC, queue};

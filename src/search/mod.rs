@@ -2,12 +2,19 @@
 //!
 //! Other rooms hand over a [`Doc`] in their own transaction whenever something they own changes; this
 //! room keeps the index, reads queries, ranks and highlights. Here: tokens, queries, jumps, ranking, the
-//! index, the page and the palette. Not here: what the documents mean, and who may see a private
-//! incident (each document only carries the incident that makes it private).
+//! index, the page and the palette. Not here: what the documents mean. A document of a private incident
+//! is found only by those whom that incident names, and by administrators.
 
 pub mod model;
 pub mod query;
 pub mod rank;
+mod service;
+mod store;
 pub mod tokens;
 
 pub use model::{Doc, DocKind};
+pub use service::{Found, Hit, jump_target, remove, search, set_private, upsert};
+pub use store::Reader;
+
+#[cfg(test)]
+mod tests;

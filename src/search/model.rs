@@ -52,6 +52,17 @@ pub struct Doc {
     pub at: Timestamp,
 }
 
+impl Doc {
+    /// The incident that this belongs to: the private one, else the one whose page or part it is.
+    pub fn incident_id(&self) -> Option<i64> {
+        self.private_incident.or_else(|| {
+            let rest = self.url.strip_prefix("/incidents/INC-")?;
+            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            rest.get(..end)?.parse().ok()
+        })
+    }
+}
+
 /// So much of a text is indexed, in bytes. What is longer keeps its beginning.
 pub const MAX_INDEXED_BYTES: usize = 64 * 1024;
 
@@ -75,6 +86,23 @@ mod tests {
         }
         assert_eq!(DocKind::typed("Runbooks"), Some(DocKind::Runbook));
         assert_eq!(DocKind::typed("x"), None);
+    }
+
+    #[test]
+    fn a_part_of_an_incident_belongs_to_it() {
+        let doc = |url: &str, private_incident| Doc {
+            kind: DocKind::Timeline,
+            id: "1".into(),
+            title: String::new(),
+            text: String::new(),
+            url: url.into(),
+            private_incident,
+            at: Timestamp::from_secs(0),
+        };
+        assert_eq!(doc("/incidents/INC-12/timeline#entry-3", None).incident_id(), Some(12));
+        assert_eq!(doc("/incidents/INC-12", None).incident_id(), Some(12));
+        assert_eq!(doc("/evidence/9", Some(4)).incident_id(), Some(4));
+        assert_eq!(doc("/runbooks/INC-12", None).incident_id(), None);
     }
 
     #[test]

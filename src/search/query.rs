@@ -6,17 +6,10 @@
 
 use super::model::DocKind;
 use super::tokens::tokens;
+use crate::db::fulltext::Term;
 
 /// More words than this narrow nothing further, but cost.
 const MAX_TERMS: usize = 12;
-
-/// What a document must hold: one token or several in a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Term {
-    pub tokens: Vec<String>,
-    /// The last token may go on.
-    pub is_prefix: bool,
-}
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
@@ -62,36 +55,6 @@ impl Query {
     /// Nothing to look for: exclusions and filters alone do not find.
     pub fn is_empty(&self) -> bool {
         self.wanted.is_empty()
-    }
-
-    /// FTS5's syntax: every term a quoted string, so that nothing typed is an operator.
-    pub fn to_fts5(&self) -> String {
-        let quoted = |t: &Term| format!("\"{}\"{}", t.tokens.join(" "), if t.is_prefix { "*" } else { "" });
-        let wanted: Vec<_> = self.wanted.iter().map(quoted).collect();
-        let unwanted: Vec<_> = self.unwanted.iter().map(quoted).collect();
-        match (wanted.is_empty(), unwanted.is_empty()) {
-            (true, _) => "\"\"".to_owned(),
-            (false, true) => wanted.join(" AND "),
-            (false, false) => format!("({}) NOT ({})", wanted.join(" AND "), unwanted.join(" OR ")),
-        }
-    }
-
-    /// PostgreSQL's `tsquery` syntax over an index without positions: a phrase is asked for by its words
-    /// here and checked word by word when ranking ([`super::rank`]).
-    pub fn to_tsquery(&self) -> String {
-        let words = |t: &Term| {
-            let last = t.tokens.len().saturating_sub(1);
-            t.tokens
-                .iter()
-                .enumerate()
-                .map(|(i, token)| format!("'{token}'{}", if t.is_prefix && i == last { ":*" } else { "" }))
-                .collect::<Vec<_>>()
-                .join(" & ")
-        };
-        let wanted = self.wanted.iter().map(words);
-        // A phrase that is not wanted must not throw out documents that hold its words apart.
-        let unwanted = self.unwanted.iter().filter(|t| t.tokens.len() == 1).map(|t| format!("!{}", words(t)));
-        wanted.chain(unwanted).collect::<Vec<_>>().join(" & ")
     }
 }
 
@@ -197,8 +160,6 @@ mod tests {
         assert_eq!(query.wanted, [term("cart service", false), term("connection reset", false), term("time", true)]);
         assert_eq!(query.unwanted, [term("drill", false)]);
         assert_eq!(query.kinds, [DocKind::Runbook]);
-        assert_eq!(query.to_fts5(), r#"("cart service" AND "connection reset" AND "time"*) NOT ("drill")"#);
-        assert_eq!(query.to_tsquery(), "'cart' & 'service' & 'connection' & 'reset' & 'time':* & !'drill'");
     }
 
     #[test]

@@ -9,9 +9,10 @@
 use chrono::TimeDelta;
 
 use super::model::{Doc, DocKind};
-use super::query::{Query, Term};
+use super::query::Query;
 use super::tokens::{spans, tokens};
 use crate::clock::Timestamp;
+use crate::db::fulltext::Term;
 
 const HALF_LIFE: TimeDelta = TimeDelta::days(180);
 
