@@ -86,3 +86,16 @@ CREATE TABLE incident_tasks (
 CREATE INDEX incident_tasks_by_incident ON incident_tasks (incident_id, kind, id);
 CREATE INDEX incident_tasks_by_owner ON incident_tasks (owner_id, state, due_at);
 CREATE INDEX incident_tasks_by_due ON incident_tasks (state, due_at);
+
+-- What happened to incidents, for rooms that tell others about it: each event is taken once.
+CREATE TABLE incident_events (
+    id INTEGER PRIMARY KEY,
+    incident_id BIGINT NOT NULL REFERENCES incidents (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    -- JSON: what changed, in the event's own words.
+    detail TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    taken_at BIGINT
+);
+CREATE INDEX incident_events_untaken ON incident_events (id) WHERE taken_at IS NULL;
+CREATE INDEX incident_events_by_incident ON incident_events (incident_id, id);

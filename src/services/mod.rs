@@ -1,3 +1,13 @@
-//! The catalogue of services.
+//! The catalogue: services, their owner team, tier, and what they depend on (declared by people, seen
+//! in traces). What does not live here: what happens to services; incidents, alerts and deployments
+//! import this room.
+//!
+//! Machines add services by [`ensure_discovered`]; people describe them.
 
 pub mod model;
+mod service;
+mod store;
+
+pub use model::{Edge, Service, slug_of};
+pub use service::{create, dependencies, dependents, edit, ensure_discovered, find, find_id, get, see_dependency};
+pub use store::{Filter, all_edges, count, page, teams};

@@ -42,15 +42,25 @@ impl From<Row> for Service {
 
 /// `None` when the slug is taken.
 pub async fn insert(tx: &Tx, new: &NewService, discovered: bool, now: Timestamp) -> Result<Option<i64>> {
-    let row: Option<(i64,)> = tx.fetch_optional("INSERT INTO services (slug, name, owner_team, tier, description, discovered, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (slug) DO NOTHING RETURNING id", args![&new.slug, &new.name, &new.owner_team, new.tier, &new.description, discovered, now]).await?;
+    let row: Option<(i64,)> = tx
+        .fetch_optional(
+            "INSERT INTO services (slug, name, owner_team, tier, description, discovered, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (slug) DO NOTHING RETURNING id",
+            args![&new.slug, &new.name, &new.owner_team, new.tier, &new.description, discovered, now],
+        )
+        .await?;
     Ok(row.map(|r| r.0))
 }
 
 /// What a person describes is not merely discovered any more. `false` when another version stands.
 pub async fn update(tx: &Tx, service: &Service, new: &NewService, now: Timestamp) -> Result<bool> {
-    let changed = tx.execute("UPDATE services SET name = $1, owner_team = $2, tier = $3, description = $4, discovered = FALSE, \
-         updated_at = $5, version = version + 1 WHERE id = $6 AND version = $7", args![&new.name, &new.owner_team, new.tier, &new.description, now, service.id, service.version]).await?;
+    let changed = tx
+        .execute(
+            "UPDATE services SET name = $1, owner_team = $2, tier = $3, description = $4, discovered = FALSE, \
+         updated_at = $5, version = version + 1 WHERE id = $6 AND version = $7",
+            args![&new.name, &new.owner_team, new.tier, &new.description, now, service.id, service.version],
+        )
+        .await?;
     Ok(changed == 1)
 }
 
@@ -61,8 +71,7 @@ pub async fn find(db: &Db, slug: &str) -> Result<Option<Service>> {
 }
 
 pub async fn find_id(db: &Db, slug: &str) -> Result<Option<i64>> {
-    let row: Option<(i64,)> =
-        db.fetch_optional("SELECT id FROM services WHERE slug = $1", args![slug]).await?;
+    let row: Option<(i64,)> = db.fetch_optional("SELECT id FROM services WHERE slug = $1", args![slug]).await?;
     Ok(row.map(|r| r.0))
 }
 
@@ -97,19 +106,30 @@ const MATCHES: &str = "slug > $1 AND (slug LIKE $2 ESCAPE '!' OR LOWER(name) LIK
 /// By slug.
 pub async fn page(db: &Db, filter: &Filter, limit: i64) -> Result<Vec<Service>> {
     let sql = format!("SELECT {COLUMNS} FROM services WHERE {MATCHES} ORDER BY slug LIMIT $5");
-    let rows = db.fetch_all::<Row>(Sql::built(sql), args![&filter.after, filter.pattern(), &filter.team, filter.discovered_only, limit]).await?;
+    let rows = db
+        .fetch_all::<Row>(
+            Sql::built(sql),
+            args![&filter.after, filter.pattern(), &filter.team, filter.discovered_only, limit],
+        )
+        .await?;
     Ok(rows.into_iter().map(Service::from).collect())
 }
 
 pub async fn count(db: &Db, filter: &Filter) -> Result<i64> {
     let sql = format!("SELECT COUNT(*) FROM services WHERE {MATCHES}");
-    let (n,): (i64,) = db.fetch_one(Sql::built(sql), args!["", filter.pattern(), &filter.team, filter.discovered_only]).await?;
+    let (n,): (i64,) =
+        db.fetch_one(Sql::built(sql), args!["", filter.pattern(), &filter.team, filter.discovered_only]).await?;
     Ok(n)
 }
 
 /// Names of the teams that own something; at most 200.
 pub async fn teams(db: &Db) -> Result<Vec<String>> {
-    let rows: Vec<(String,)> = db.fetch_all("SELECT DISTINCT owner_team FROM services WHERE owner_team <> '' ORDER BY owner_team LIMIT 200", args![]).await?;
+    let rows: Vec<(String,)> = db
+        .fetch_all(
+            "SELECT DISTINCT owner_team FROM services WHERE owner_team <> '' ORDER BY owner_team LIMIT 200",
+            args![],
+        )
+        .await?;
     Ok(rows.into_iter().map(|r| r.0).collect())
 }
 
@@ -155,28 +175,45 @@ pub async fn edges(db: &Db, service_id: i64, direction: Direction) -> Result<Vec
 
 /// The declared edges become exactly these; seen ones stay.
 pub async fn declare_edges(tx: &Tx, service_id: i64, callees: &[i64]) -> Result<()> {
-    tx.execute("DELETE FROM service_dependencies WHERE service_id = $1 AND declared AND first_seen_at IS NULL", args![service_id]).await?;
+    tx.execute(
+        "DELETE FROM service_dependencies WHERE service_id = $1 AND declared AND first_seen_at IS NULL",
+        args![service_id],
+    )
+    .await?;
     tx.execute("UPDATE service_dependencies SET declared = FALSE WHERE service_id = $1", args![service_id]).await?;
     for callee in callees {
-        tx.execute("INSERT INTO service_dependencies (service_id, depends_on_id, declared) VALUES ($1, $2, TRUE) \
-             ON CONFLICT (service_id, depends_on_id) DO UPDATE SET declared = TRUE", args![service_id, callee]).await?;
+        tx.execute(
+            "INSERT INTO service_dependencies (service_id, depends_on_id, declared) VALUES ($1, $2, TRUE) \
+             ON CONFLICT (service_id, depends_on_id) DO UPDATE SET declared = TRUE",
+            args![service_id, *callee],
+        )
+        .await?;
     }
     Ok(())
 }
 
 /// A call was seen at `at`.
 pub async fn see_edge(tx: &Tx, caller: i64, callee: i64, at: Timestamp) -> Result<()> {
-    tx.execute("INSERT INTO service_dependencies (service_id, depends_on_id, declared, first_seen_at, last_seen_at) \
+    tx.execute(
+        "INSERT INTO service_dependencies (service_id, depends_on_id, declared, first_seen_at, last_seen_at) \
          VALUES ($1, $2, FALSE, $3, $3) ON CONFLICT (service_id, depends_on_id) DO UPDATE SET \
          first_seen_at = COALESCE(service_dependencies.first_seen_at, excluded.first_seen_at), \
          last_seen_at = CASE WHEN service_dependencies.last_seen_at > excluded.last_seen_at \
-         THEN service_dependencies.last_seen_at ELSE excluded.last_seen_at END", args![caller, callee, at]).await?;
+         THEN service_dependencies.last_seen_at ELSE excluded.last_seen_at END",
+        args![caller, callee, at],
+    )
+    .await?;
     Ok(())
 }
 
 /// Every edge, for ranking and for the graph; at most 20,000.
 pub async fn all_edges(db: &Db) -> Result<Vec<(String, String)>> {
-    let rows: Vec<(String, String)> = db.fetch_all("SELECT a.slug, b.slug FROM service_dependencies d JOIN services a ON a.id = d.service_id \
-         JOIN services b ON b.id = d.depends_on_id ORDER BY a.slug, b.slug LIMIT 20000", args![]).await?;
+    let rows: Vec<(String, String)> = db
+        .fetch_all(
+            "SELECT a.slug, b.slug FROM service_dependencies d JOIN services a ON a.id = d.service_id \
+         JOIN services b ON b.id = d.depends_on_id ORDER BY a.slug, b.slug LIMIT 20000",
+            args![],
+        )
+        .await?;
     Ok(rows)
 }

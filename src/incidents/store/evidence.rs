@@ -75,8 +75,14 @@ pub async fn find(db: &Db, id: IncidentId, evidence_id: i64) -> Result<Option<Ev
     row.map(Row::into_evidence).transpose()
 }
 
-pub async fn find_by_reference(db: &Db, id: IncidentId, kind: EvidenceKind, reference: &str) -> Result<Option<Evidence>> {
-    let sql = format!("{SELECT} WHERE e.incident_id = $1 AND e.kind = $2 AND e.reference = $3 AND e.removed_at IS NULL");
+pub async fn find_by_reference(
+    db: &Db,
+    id: IncidentId,
+    kind: EvidenceKind,
+    reference: &str,
+) -> Result<Option<Evidence>> {
+    let sql =
+        format!("{SELECT} WHERE e.incident_id = $1 AND e.kind = $2 AND e.reference = $3 AND e.removed_at IS NULL");
     let row = db.fetch_optional::<Row>(Sql::built(sql), args![id.0, kind.as_str(), reference]).await?;
     row.map(Row::into_evidence).transpose()
 }
@@ -90,13 +96,20 @@ pub async fn page(db: &Db, id: IncidentId, after: i64, limit: i64) -> Result<Vec
 }
 
 pub async fn count(db: &Db, id: IncidentId) -> Result<i64> {
-    let (n,): (i64,) = db.fetch_one("SELECT COUNT(*) FROM evidence WHERE incident_id = $1 AND removed_at IS NULL", args![id.0]).await?;
+    let (n,): (i64,) = db
+        .fetch_one("SELECT COUNT(*) FROM evidence WHERE incident_id = $1 AND removed_at IS NULL", args![id.0])
+        .await?;
     Ok(n)
 }
 
 /// Hidden from the pages; its snapshot stays, so that a mistake can be mended.
 pub async fn remove(tx: &Tx, id: IncidentId, evidence_id: i64, now: Timestamp) -> Result<bool> {
-    let changed = tx.execute("UPDATE evidence SET removed_at = $1 WHERE incident_id = $2 AND id = $3 AND removed_at IS NULL", args![now, id.0, evidence_id]).await?;
+    let changed = tx
+        .execute(
+            "UPDATE evidence SET removed_at = $1 WHERE incident_id = $2 AND id = $3 AND removed_at IS NULL",
+            args![now, id.0, evidence_id],
+        )
+        .await?;
     Ok(changed == 1)
 }
 
@@ -111,9 +124,20 @@ pub struct StoredSnapshot {
 }
 
 pub async fn put_snapshot(tx: &Tx, evidence_id: i64, snapshot: &StoredSnapshot) -> Result<()> {
-    tx.execute("INSERT INTO evidence_snapshots (evidence_id, media_type, encoding, size, body, taken_at) \
+    tx.execute(
+        "INSERT INTO evidence_snapshots (evidence_id, media_type, encoding, size, body, taken_at) \
          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (evidence_id) DO UPDATE SET media_type = excluded.media_type, \
-         encoding = excluded.encoding, size = excluded.size, body = excluded.body, taken_at = excluded.taken_at", args![evidence_id, &snapshot.media_type, snapshot.encoding, snapshot.size, &snapshot.body, snapshot.taken_at]).await?;
+         encoding = excluded.encoding, size = excluded.size, body = excluded.body, taken_at = excluded.taken_at",
+        args![
+            evidence_id,
+            &snapshot.media_type,
+            snapshot.encoding,
+            snapshot.size,
+            snapshot.body.as_slice(),
+            snapshot.taken_at
+        ],
+    )
+    .await?;
     Ok(())
 }
 
@@ -126,6 +150,11 @@ pub async fn snapshot(db: &Db, evidence_id: i64) -> Result<Option<(String, Snaps
         body: Vec<u8>,
         taken_at: Timestamp,
     }
-    let row = db.fetch_optional::<Stored>("SELECT media_type, encoding, body, taken_at FROM evidence_snapshots WHERE evidence_id = $1", args![evidence_id]).await?;
+    let row = db
+        .fetch_optional::<Stored>(
+            "SELECT media_type, encoding, body, taken_at FROM evidence_snapshots WHERE evidence_id = $1",
+            args![evidence_id],
+        )
+        .await?;
     Ok(row.map(|r| (r.encoding, Snapshot { media_type: r.media_type, body: r.body, taken_at: r.taken_at })))
 }

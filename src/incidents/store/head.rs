@@ -86,12 +86,46 @@ pub async fn find(db: &Db, id: IncidentId) -> Result<Option<Incident>> {
     row.map(IncidentRow::into_incident).transpose()
 }
 
-/// Writes the whole head and counts its version up; `false` when another version stands.
-pub async fn update(tx: &Tx, incident: &Incident, status_before_merge: Option<Status>, now: Timestamp) -> Result<bool> {
-    let changed = tx.execute("UPDATE incidents SET title = $1, summary = $2, severity = $3, status = $4, kind = $5, private = $6, \
-         started_at = $7, ended_at = $8, merged_into = $9, parent_id = $10, next_update_due_at = $11, updated_at = $12, \
-         status_before_merge = $13, version = version + 1 WHERE id = $14 AND version = $15", args![&incident.title, &incident.summary, incident.severity.as_str(), incident.status.as_str(), incident.kind.as_str(), incident.private, incident.started_at, incident.ended_at, incident.merged_into.map(|i| i.0), incident.parent.map(|i| i.0), incident.next_update_due_at, now, status_before_merge.map(Status::as_str), incident.id.0, incident.version]).await?;
-    Ok(changed == 1)
+/// Takes the incident for this transaction: until its end no other one changes its head, its times,
+/// its roles or its status. Without asking who wants to know.
+pub async fn lock(tx: &Tx, id: IncidentId, now: Timestamp) -> Result<Option<Incident>> {
+    let columns = COLUMNS.replace("i.", "");
+    let sql = format!("UPDATE incidents SET updated_at = $1 WHERE id = $2 RETURNING {columns}");
+    let row = tx.fetch_optional::<IncidentRow>(Sql::built(sql), args![now, id.0]).await?;
+    row.map(IncidentRow::into_incident).transpose()
+}
+
+/// Writes the whole head of a locked incident.
+pub async fn save(tx: &Tx, incident: &Incident) -> Result<()> {
+    tx.execute(
+        "UPDATE incidents SET title = $1, summary = $2, severity = $3, status = $4, kind = $5, private = $6, \
+         started_at = $7, ended_at = $8, merged_into = $9, parent_id = $10, next_update_due_at = $11, version = $12 \
+         WHERE id = $13",
+        args![
+            &incident.title,
+            &incident.summary,
+            incident.severity.as_str(),
+            incident.status.as_str(),
+            incident.kind.as_str(),
+            incident.private,
+            incident.started_at,
+            incident.ended_at,
+            incident.merged_into.map(|i| i.0),
+            incident.parent.map(|i| i.0),
+            incident.next_update_due_at,
+            incident.version,
+            incident.id.0
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Remembers what a merged incident was, or forgets it.
+pub async fn set_status_before_merge(tx: &Tx, id: IncidentId, status: Option<Status>) -> Result<()> {
+    tx.execute("UPDATE incidents SET status_before_merge = $1 WHERE id = $2", args![status.map(Status::as_str), id.0])
+        .await?;
+    Ok(())
 }
 
 pub async fn services(db: &Db, id: IncidentId) -> Result<Vec<ServiceRef>> {
@@ -111,18 +145,36 @@ pub async fn services(db: &Db, id: IncidentId) -> Result<Vec<ServiceRef>> {
 }
 
 pub async fn add_service(tx: &Tx, id: IncidentId, service_id: i64) -> Result<()> {
-    tx.execute("INSERT INTO incident_services (incident_id, service_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", args![id.0, service_id]).await?;
+    tx.execute(
+        "INSERT INTO incident_services (incident_id, service_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        args![id.0, service_id],
+    )
+    .await?;
     Ok(())
 }
 
 pub async fn remove_service(tx: &Tx, id: IncidentId, service_id: i64) -> Result<()> {
-    tx.execute("DELETE FROM incident_services WHERE incident_id = $1 AND service_id = $2", args![id.0, service_id]).await?;
+    tx.execute("DELETE FROM incident_services WHERE incident_id = $1 AND service_id = $2", args![id.0, service_id])
+        .await?;
     Ok(())
 }
 
 pub async fn add_status_step(tx: &Tx, id: IncidentId, step: &StatusStep, author_id: Option<i64>) -> Result<()> {
-    tx.execute("INSERT INTO incident_status_changes (incident_id, from_status, to_status, at, recorded_at, author_id, \
-         author_name, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", args![id.0, step.from.map(Status::as_str), step.to.as_str(), step.at, step.recorded_at, author_id, &step.author, &step.reason]).await?;
+    tx.execute(
+        "INSERT INTO incident_status_changes (incident_id, from_status, to_status, at, recorded_at, author_id, \
+         author_name, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        args![
+            id.0,
+            step.from.map(Status::as_str),
+            step.to.as_str(),
+            step.at,
+            step.recorded_at,
+            author_id,
+            &step.author,
+            &step.reason
+        ],
+    )
+    .await?;
     Ok(())
 }
 
@@ -137,8 +189,13 @@ pub async fn status_steps(db: &Db, id: IncidentId) -> Result<Vec<StatusStep>> {
         author_name: String,
         reason: String,
     }
-    let rows = db.fetch_all::<Row>("SELECT from_status, to_status, at, recorded_at, author_name, reason FROM incident_status_changes \
-         WHERE incident_id = $1 ORDER BY id LIMIT 500", args![id.0]).await?;
+    let rows = db
+        .fetch_all::<Row>(
+            "SELECT from_status, to_status, at, recorded_at, author_name, reason FROM incident_status_changes \
+         WHERE incident_id = $1 ORDER BY id LIMIT 500",
+            args![id.0],
+        )
+        .await?;
     rows.into_iter()
         .map(|r| {
             Ok(StatusStep {

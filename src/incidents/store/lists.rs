@@ -122,10 +122,8 @@ pub async fn commanders_of(db: &Db, ids: &[IncidentId]) -> Result<Vec<(IncidentI
     let mut w = Where::new();
     w.and_any("r.incident_id", ids.iter().map(|id| id.0));
     w.and_raw("r.role = 'commander' AND r.released_at IS NULL");
-    let (sql, args) = w.statement(
-        "SELECT r.incident_id, u.name FROM incident_roles r JOIN users u ON u.id = r.user_id",
-        "",
-    );
+    let (sql, args) =
+        w.statement("SELECT r.incident_id, u.name FROM incident_roles r JOIN users u ON u.id = r.user_id", "");
     let rows = db.fetch_all::<(i64, String)>(sql, args).await?;
     Ok(rows.into_iter().map(|(id, name)| (IncidentId(id), name)).collect())
 }

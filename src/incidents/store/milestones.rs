@@ -45,13 +45,40 @@ pub async fn of(db: &Db, id: IncidentId) -> Result<Vec<Milestone>> {
 pub async fn put(tx: &Tx, id: IncidentId, change: &MilestoneChange, author_id: Option<i64>) -> Result<()> {
     // A clearing of what never had a value is no change; the action does not ask for it.
     let raw = change.at.unwrap_or(change.recorded_at);
-    tx.execute("INSERT INTO incident_milestones (incident_id, name, at, raw_at, source, author_id, author_name, reason, \
+    tx.execute(
+        "INSERT INTO incident_milestones (incident_id, name, at, raw_at, source, author_id, author_name, reason, \
          recorded_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
          ON CONFLICT (incident_id, name) DO UPDATE SET at = excluded.at, source = excluded.source, \
          author_id = excluded.author_id, author_name = excluded.author_name, reason = excluded.reason, \
-         recorded_at = excluded.recorded_at", args![id.0, change.name.as_str(), change.at, raw, change.source.as_str(), author_id, &change.author, &change.reason, change.recorded_at]).await?;
-    tx.execute("INSERT INTO incident_milestone_history (incident_id, name, at, source, author_id, author_name, reason, \
-         recorded_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", args![id.0, change.name.as_str(), change.at, change.source.as_str(), author_id, &change.author, &change.reason, change.recorded_at]).await?;
+         recorded_at = excluded.recorded_at",
+        args![
+            id.0,
+            change.name.as_str(),
+            change.at,
+            raw,
+            change.source.as_str(),
+            author_id,
+            &change.author,
+            &change.reason,
+            change.recorded_at
+        ],
+    )
+    .await?;
+    tx.execute(
+        "INSERT INTO incident_milestone_history (incident_id, name, at, source, author_id, author_name, reason, \
+         recorded_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        args![
+            id.0,
+            change.name.as_str(),
+            change.at,
+            change.source.as_str(),
+            author_id,
+            &change.author,
+            &change.reason,
+            change.recorded_at
+        ],
+    )
+    .await?;
     Ok(())
 }
 
@@ -66,8 +93,13 @@ pub async fn history(db: &Db, id: IncidentId) -> Result<Vec<MilestoneChange>> {
         reason: String,
         recorded_at: Timestamp,
     }
-    let rows = db.fetch_all::<Change>("SELECT name, at, source, author_name, reason, recorded_at FROM incident_milestone_history \
-         WHERE incident_id = $1 ORDER BY name, id LIMIT 1000", args![id.0]).await?;
+    let rows = db
+        .fetch_all::<Change>(
+            "SELECT name, at, source, author_name, reason, recorded_at FROM incident_milestone_history \
+         WHERE incident_id = $1 ORDER BY name, id LIMIT 1000",
+            args![id.0],
+        )
+        .await?;
     rows.into_iter()
         .map(|r| {
             Ok(MilestoneChange {

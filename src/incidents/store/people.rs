@@ -38,12 +38,20 @@ pub async fn holders(db: &Db, id: IncidentId) -> Result<Vec<RoleHolder>> {
 }
 
 pub async fn release(tx: &Tx, id: IncidentId, role: Role, now: Timestamp) -> Result<()> {
-    tx.execute("UPDATE incident_roles SET released_at = $1 WHERE incident_id = $2 AND role = $3 AND released_at IS NULL", args![now, id.0, role.as_str()]).await?;
+    tx.execute(
+        "UPDATE incident_roles SET released_at = $1 WHERE incident_id = $2 AND role = $3 AND released_at IS NULL",
+        args![now, id.0, role.as_str()],
+    )
+    .await?;
     Ok(())
 }
 
 pub async fn assign(tx: &Tx, id: IncidentId, role: Role, user_id: i64, now: Timestamp) -> Result<()> {
-    tx.execute("INSERT INTO incident_roles (incident_id, role, user_id, assigned_at) VALUES ($1, $2, $3, $4)", args![id.0, role.as_str(), user_id, now]).await?;
+    tx.execute(
+        "INSERT INTO incident_roles (incident_id, role, user_id, assigned_at) VALUES ($1, $2, $3, $4)",
+        args![id.0, role.as_str(), user_id, now],
+    )
+    .await?;
     Ok(())
 }
 
@@ -57,18 +65,32 @@ pub struct Named {
 
 /// By name; at most 500.
 pub async fn named(db: &Db, id: IncidentId) -> Result<Vec<Named>> {
-    let rows = db.fetch_all::<Named>("SELECT p.user_id, u.name, u.email FROM incident_people p JOIN users u ON u.id = p.user_id \
-         WHERE p.incident_id = $1 ORDER BY u.name, u.id LIMIT 500", args![id.0]).await?;
+    let rows = db
+        .fetch_all::<Named>(
+            "SELECT p.user_id, u.name, u.email FROM incident_people p JOIN users u ON u.id = p.user_id \
+         WHERE p.incident_id = $1 ORDER BY u.name, u.id LIMIT 500",
+            args![id.0],
+        )
+        .await?;
     Ok(rows)
 }
 
 pub async fn is_named(db: &Db, id: IncidentId, user_id: i64) -> Result<bool> {
-    let row: Option<(i64,)> = db.fetch_optional("SELECT user_id FROM incident_people WHERE incident_id = $1 AND user_id = $2", args![id.0, user_id]).await?;
+    let row: Option<(i64,)> = db
+        .fetch_optional(
+            "SELECT user_id FROM incident_people WHERE incident_id = $1 AND user_id = $2",
+            args![id.0, user_id],
+        )
+        .await?;
     Ok(row.is_some())
 }
 
 pub async fn name(tx: &Tx, id: IncidentId, user_id: i64, now: Timestamp) -> Result<()> {
-    tx.execute("INSERT INTO incident_people (incident_id, user_id, added_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", args![id.0, user_id, now]).await?;
+    tx.execute(
+        "INSERT INTO incident_people (incident_id, user_id, added_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        args![id.0, user_id, now],
+    )
+    .await?;
     Ok(())
 }
 

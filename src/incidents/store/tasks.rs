@@ -58,15 +58,45 @@ pub struct TaskRow<'a> {
 }
 
 pub async fn insert(tx: &Tx, id: IncidentId, new: &TaskRow<'_>, by: &str, now: Timestamp) -> Result<i64> {
-    let (task_id,): (i64,) = tx.fetch_one("INSERT INTO incident_tasks (incident_id, kind, state, title, owner_id, due_at, done_at, created_by_name, \
-         created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING id", args![id.0, new.kind.as_str(), new.state.as_str(), new.title, new.owner_id, new.due_at, new.done_at, by, now]).await?;
+    let (task_id,): (i64,) = tx
+        .fetch_one(
+            "INSERT INTO incident_tasks (incident_id, kind, state, title, owner_id, due_at, done_at, created_by_name, \
+         created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING id",
+            args![
+                id.0,
+                new.kind.as_str(),
+                new.state.as_str(),
+                new.title,
+                new.owner_id,
+                new.due_at,
+                new.done_at,
+                by,
+                now
+            ],
+        )
+        .await?;
     Ok(task_id)
 }
 
 /// `false` when another version stands.
 pub async fn update(tx: &Tx, task: &Task, new: &TaskRow<'_>, now: Timestamp) -> Result<bool> {
-    let changed = tx.execute("UPDATE incident_tasks SET kind = $1, state = $2, title = $3, owner_id = $4, due_at = $5, done_at = $6, \
-         updated_at = $7, version = version + 1 WHERE id = $8 AND version = $9", args![new.kind.as_str(), new.state.as_str(), new.title, new.owner_id, new.due_at, new.done_at, now, task.id, task.version]).await?;
+    let changed = tx
+        .execute(
+            "UPDATE incident_tasks SET kind = $1, state = $2, title = $3, owner_id = $4, due_at = $5, done_at = $6, \
+         updated_at = $7, version = version + 1 WHERE id = $8 AND version = $9",
+            args![
+                new.kind.as_str(),
+                new.state.as_str(),
+                new.title,
+                new.owner_id,
+                new.due_at,
+                new.done_at,
+                now,
+                task.id,
+                task.version
+            ],
+        )
+        .await?;
     Ok(changed == 1)
 }
 
@@ -84,7 +114,6 @@ pub async fn page(db: &Db, id: IncidentId, after: i64, limit: i64) -> Result<Vec
 }
 
 pub async fn count(db: &Db, id: IncidentId) -> Result<i64> {
-    let (n,): (i64,) =
-        db.fetch_one("SELECT COUNT(*) FROM incident_tasks WHERE incident_id = $1", args![id.0]).await?;
+    let (n,): (i64,) = db.fetch_one("SELECT COUNT(*) FROM incident_tasks WHERE incident_id = $1", args![id.0]).await?;
     Ok(n)
 }

@@ -61,9 +61,25 @@ pub struct NewRow<'a> {
 
 /// `None` when an entry with this import key is there already.
 pub async fn insert(tx: &Tx, id: IncidentId, new: &NewRow<'_>) -> Result<Option<i64>> {
-    let row: Option<(i64,)> = tx.fetch_optional("INSERT INTO timeline_entries (incident_id, layer, kind, text, link, occurred_at, recorded_at, author_id, \
+    let row: Option<(i64,)> = tx
+        .fetch_optional(
+            "INSERT INTO timeline_entries (incident_id, layer, kind, text, link, occurred_at, recorded_at, author_id, \
          author_name, import_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-         ON CONFLICT (incident_id, import_key) DO NOTHING RETURNING id", args![id.0, new.layer.as_str(), new.kind.as_str(), new.text, new.link, new.occurred_at, new.recorded_at, new.author_id, new.author_name, new.import_key]).await?;
+         ON CONFLICT (incident_id, import_key) DO NOTHING RETURNING id",
+            args![
+                id.0,
+                new.layer.as_str(),
+                new.kind.as_str(),
+                new.text,
+                new.link,
+                new.occurred_at,
+                new.recorded_at,
+                new.author_id,
+                new.author_name,
+                new.import_key
+            ],
+        )
+        .await?;
     Ok(row.map(|r| r.0))
 }
 
@@ -95,7 +111,19 @@ pub async fn page(db: &Db, id: IncidentId, filter: &Filter, limit: i64) -> Resul
     ));
     let edge = if filter.newest_first { i64::MAX } else { i64::MIN };
     let (at, entry_id) = filter.beyond.map_or((edge, edge), |(at, id)| (at.as_micros(), id));
-    let rows = db.fetch_all::<Row>(Sql::built(sql), args![id.0, filter.layer.map_or("", Layer::as_str), filter.kind.map_or("", EntryKind::as_str), at, entry_id, limit]).await?;
+    let rows = db
+        .fetch_all::<Row>(
+            Sql::built(sql),
+            args![
+                id.0,
+                filter.layer.map_or("", Layer::as_str),
+                filter.kind.map_or("", EntryKind::as_str),
+                at,
+                entry_id,
+                limit
+            ],
+        )
+        .await?;
     rows.into_iter().map(Row::into_entry).collect()
 }
 
@@ -107,13 +135,31 @@ pub async fn count(db: &Db, id: IncidentId, filter: &Filter) -> Result<i64> {
 /// Keeps what stands as an earlier version and writes the new one; `false` when another version
 /// than `entry.version` stands.
 pub async fn replace(tx: &Tx, entry: &Entry, new: &Entry, by: &str, now: Timestamp) -> Result<bool> {
-    let changed = tx.execute("UPDATE timeline_entries SET layer = $1, text = $2, occurred_at = $3, edited_at = $4, deleted_at = $5, \
-         deleted_by = $6, version = version + 1 WHERE id = $7 AND version = $8", args![new.layer.as_str(), &new.text, new.occurred_at, new.edited_at, new.deleted_at, &new.deleted_by, entry.id, entry.version]).await?;
+    let changed = tx
+        .execute(
+            "UPDATE timeline_entries SET layer = $1, text = $2, occurred_at = $3, edited_at = $4, deleted_at = $5, \
+         deleted_by = $6, version = version + 1 WHERE id = $7 AND version = $8",
+            args![
+                new.layer.as_str(),
+                &new.text,
+                new.occurred_at,
+                new.edited_at,
+                new.deleted_at,
+                &new.deleted_by,
+                entry.id,
+                entry.version
+            ],
+        )
+        .await?;
     if changed != 1 {
         return Ok(false);
     }
-    tx.execute("INSERT INTO timeline_entry_versions (entry_id, version, layer, text, occurred_at, replaced_at, replaced_by) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)", args![entry.id, entry.version, entry.layer.as_str(), &entry.text, entry.occurred_at, now, by]).await?;
+    tx.execute(
+        "INSERT INTO timeline_entry_versions (entry_id, version, layer, text, occurred_at, replaced_at, replaced_by) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        args![entry.id, entry.version, entry.layer.as_str(), &entry.text, entry.occurred_at, now, by],
+    )
+    .await?;
     Ok(true)
 }
 
@@ -128,8 +174,13 @@ pub async fn versions(db: &Db, entry_id: i64) -> Result<Vec<EntryVersion>> {
         replaced_at: Timestamp,
         replaced_by: String,
     }
-    let rows = db.fetch_all::<Version>("SELECT version, layer, text, occurred_at, replaced_at, replaced_by FROM timeline_entry_versions \
-         WHERE entry_id = $1 ORDER BY version DESC LIMIT 200", args![entry_id]).await?;
+    let rows = db
+        .fetch_all::<Version>(
+            "SELECT version, layer, text, occurred_at, replaced_at, replaced_by FROM timeline_entry_versions \
+         WHERE entry_id = $1 ORDER BY version DESC LIMIT 200",
+            args![entry_id],
+        )
+        .await?;
     rows.into_iter()
         .map(|r| {
             Ok(EntryVersion {

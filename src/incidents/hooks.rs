@@ -1,0 +1,204 @@
+//! What other rooms add to incidents. Incidents may not import them, so they register here, once, in
+//! `app.rs`: panels of the incident page and of the dashboard, resolvers of evidence, and questions
+//! that are asked before an incident is resolved.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::clock::Timestamp;
+use crate::db::Db;
+use crate::error::Result;
+
+use super::model::record::{Evidence, Incident, ServiceRef, Snapshot};
+use super::model::{EvidenceKind, MilestoneTimes};
+use super::service::evidence::NewSnapshot;
+use super::store::lists::Viewer;
+
+/// What a panel may look at.
+pub struct PanelContext<'a> {
+    pub db: &'a Db,
+    pub now: Timestamp,
+    pub viewer: Viewer,
+    /// Whether forms make sense for who looks: a responder or more.
+    pub may_respond: bool,
+    pub incident: &'a Incident,
+    pub services: &'a [ServiceRef],
+    pub times: &'a MilestoneTimes,
+}
+
+/// Where a panel stands on the incident page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The wide column, above the timeline.
+    Main,
+    /// The narrow column.
+    Side,
+}
+
+/// A rendered panel.
+#[derive(Clone, Debug, Default)]
+pub struct Panel {
+    pub title: String,
+    /// How many things are in it, shown beside the title.
+    pub count: Option<i64>,
+    /// The page with all of it, as a path; empty for none.
+    pub link: String,
+    /// Markup from a template of the registering room; its escaping is that room's.
+    pub html: String,
+    /// One line for the head of the page: what is suspected.
+    pub suspicion: Option<String>,
+    /// One line for the head of the page: what to do next.
+    pub next_step: Option<String>,
+}
+
+/// A part of the incident page that belongs to another room. The id is the URL's fragment.
+pub trait IncidentPanel: Send + Sync {
+    fn id(&self) -> &'static str;
+    fn place(&self) -> Place;
+    /// Panels stand in this order: alerts 10, suspects 20, runbooks 30, postmortem 40, status page 50.
+    fn order(&self) -> i32;
+    /// `None` when there is nothing to show and nothing to do.
+    fn render<'a>(&'a self, context: &'a PanelContext<'a>) -> BoxFuture<'a, Result<Option<Panel>>>;
+}
+
+/// A part of the dashboard that belongs to another room.
+pub trait DashboardPanel: Send + Sync {
+    fn id(&self) -> &'static str;
+    fn order(&self) -> i32;
+    fn render<'a>(&'a self, db: &'a Db, viewer: Viewer, now: Timestamp) -> BoxFuture<'a, Result<Option<Panel>>>;
+}
+
+/// What a reference turned out to name.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    pub title: String,
+    /// The normal form of the reference.
+    pub reference: String,
+    pub url: String,
+    pub topic: String,
+    pub occurred_at: Option<Timestamp>,
+    pub snapshot: Option<NewSnapshot>,
+}
+
+/// Turns a reference of one kind (trace, deployment, alert) into evidence, and draws what was kept.
+pub trait EvidenceSource: Send + Sync {
+    fn kind(&self) -> EvidenceKind;
+    /// # Errors
+    /// `Invalid` (field `reference`) when it names nothing of the kind.
+    fn resolve<'a>(&'a self, db: &'a Db, reference: &'a str) -> BoxFuture<'a, Result<Resolved>>;
+    /// Markup of the kept snapshot, from a template; `None` to show it as text.
+    fn draw(&self, evidence: &Evidence, snapshot: &Snapshot) -> Result<Option<String>>;
+}
+
+/// Something that stands against resolving now, as a question ("3 alerts still fire. Resolve all the
+/// same?").
+pub trait ResolveQuestion: Send + Sync {
+    fn ask<'a>(&'a self, db: &'a Db, incident: &'a Incident) -> BoxFuture<'a, Result<Option<String>>>;
+}
+
+/// All that was registered. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Hooks {
+    panels: Arc<Vec<Box<dyn IncidentPanel>>>,
+    dashboard: Arc<Vec<Box<dyn DashboardPanel>>>,
+    evidence: Arc<Vec<Box<dyn EvidenceSource>>>,
+    questions: Arc<Vec<Box<dyn ResolveQuestion>>>,
+}
+
+/// Collects what rooms register.
+#[derive(Default)]
+pub struct HooksBuilder {
+    panels: Vec<Box<dyn IncidentPanel>>,
+    dashboard: Vec<Box<dyn DashboardPanel>>,
+    evidence: Vec<Box<dyn EvidenceSource>>,
+    questions: Vec<Box<dyn ResolveQuestion>>,
+}
+
+impl HooksBuilder {
+    #[must_use]
+    pub fn panel(mut self, panel: impl IncidentPanel + 'static) -> Self {
+        self.panels.push(Box::new(panel));
+        self
+    }
+
+    #[must_use]
+    pub fn dashboard(mut self, panel: impl DashboardPanel + 'static) -> Self {
+        self.dashboard.push(Box::new(panel));
+        self
+    }
+
+    #[must_use]
+    pub fn evidence(mut self, source: impl EvidenceSource + 'static) -> Self {
+        self.evidence.push(Box::new(source));
+        self
+    }
+
+    #[must_use]
+    pub fn question(mut self, question: impl ResolveQuestion + 'static) -> Self {
+        self.questions.push(Box::new(question));
+        self
+    }
+
+    pub fn build(mut self) -> Hooks {
+        self.panels.sort_by_key(|p| p.order());
+        self.dashboard.sort_by_key(|p| p.order());
+        Hooks {
+            panels: Arc::new(self.panels),
+            dashboard: Arc::new(self.dashboard),
+            evidence: Arc::new(self.evidence),
+            questions: Arc::new(self.questions),
+        }
+    }
+}
+
+/// A panel with its place and id, as the page shows it.
+pub struct Shown {
+    pub id: &'static str,
+    pub place: Place,
+    pub panel: Panel,
+}
+
+impl Hooks {
+    /// Every panel that has something to show. One that fails is left out and logged: a broken part
+    /// must not take the page of a running incident with it.
+    pub async fn panels(&self, context: &PanelContext<'_>) -> Vec<Shown> {
+        let mut shown = Vec::new();
+        for hook in self.panels.iter() {
+            match hook.render(context).await {
+                Ok(Some(panel)) => shown.push(Shown { id: hook.id(), place: hook.place(), panel }),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(panel = hook.id(), incident = %context.incident.id, %error, "panel failed")
+                }
+            }
+        }
+        shown
+    }
+
+    /// Like [`Hooks::panels`], for the dashboard.
+    pub async fn dashboard(&self, db: &Db, viewer: Viewer, now: Timestamp) -> Vec<Shown> {
+        let mut shown = Vec::new();
+        for hook in self.dashboard.iter() {
+            match hook.render(db, viewer, now).await {
+                Ok(Some(panel)) => shown.push(Shown { id: hook.id(), place: Place::Main, panel }),
+                Ok(None) => {}
+                Err(error) => tracing::error!(panel = hook.id(), %error, "dashboard panel failed"),
+            }
+        }
+        shown
+    }
+
+    pub fn evidence_source(&self, kind: EvidenceKind) -> Option<&dyn EvidenceSource> {
+        self.evidence.iter().find(|s| s.kind() == kind).map(AsRef::as_ref)
+    }
+
+    /// All questions that stand against resolving now.
+    pub async fn questions(&self, db: &Db, incident: &Incident) -> Result<Vec<String>> {
+        let mut all = Vec::new();
+        for question in self.questions.iter() {
+            all.extend(question.ask(db, incident).await?);
+        }
+        Ok(all)
+    }
+}
