@@ -114,9 +114,15 @@ fn lived_through<'a>(steps: &mut Vec<Step<'a>>, incident: &'a IncidentPlan) {
     push(course.declared + until_mitigated / 5, Act::Evidence(incident));
     if incident.runbook.is_some() {
         push(course.declared + until_mitigated / 4, Act::StartRunbook(incident));
-        push(course.mitigated - TimeDelta::seconds(20), Act::FinishRunbook(incident));
     }
     push(course.declared + until_mitigated * 3 / 5, Act::Status { incident, to: Status::Identified });
+    if incident.ending == Ending::Open {
+        // However long ago it began, nobody has got the better of it yet.
+        return;
+    }
+    if incident.runbook.is_some() {
+        push(course.mitigated - TimeDelta::seconds(20), Act::FinishRunbook(incident));
+    }
     if let Some(rollback) = &incident.rollback {
         push(rollback.finished, Act::Change(rollback));
     }
