@@ -40,6 +40,8 @@ CREATE TABLE alerts (
     reason TEXT NOT NULL DEFAULT '',
     -- When grouping looks at it (again); NULL when it is settled.
     decide_at BIGINT,
+    -- The newest delivery that told of it: an older one that is replayed is not counted again.
+    last_delivery_id BIGINT NOT NULL DEFAULT 0,
     version BIGINT NOT NULL DEFAULT 1
 );
 CREATE INDEX alerts_by_status ON alerts (status, started_at, id);
@@ -81,3 +83,10 @@ CREATE TABLE alert_events (
     text TEXT NOT NULL
 );
 CREATE INDEX alert_events_by_alert ON alert_events (alert_id, at, id);
+
+-- One row, taken first by whoever writes alerts: nodes that share a database take turns.
+CREATE TABLE alert_turn (
+    id BIGINT PRIMARY KEY,
+    taken_at BIGINT NOT NULL
+);
+INSERT INTO alert_turn (id, taken_at) VALUES (1, 0);

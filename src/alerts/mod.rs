@@ -6,6 +6,10 @@
 
 pub mod grouping;
 pub mod guide;
+pub mod ingest;
 pub mod maintenance;
 pub mod model;
+pub mod service;
 pub mod sources;
+pub mod store;
+pub mod view;

@@ -136,19 +136,17 @@ impl Inbox {
     /// Lists a delivery that was refused, with the reason and the status that the sender got. That
     /// it cannot be listed must not hide the reason from the sender, so a failure is only logged.
     pub async fn reject(&self, delivery: Delivery, error: &Error) {
-        let mut delivery = delivery;
+        self.reject_as(delivery, error.status(), &error.to_string()).await;
+    }
+
+    /// As [`Inbox::reject`], with the words that the sender got.
+    pub async fn reject_as(&self, mut delivery: Delivery, http_status: u16, reason: &str) {
         let size = delivery.body.len();
         delivery.body.truncate(KEPT_OF_REFUSED);
-        let new = NewDelivery {
-            delivery,
-            status: Status::Rejected,
-            http_status: error.status(),
-            reason: error.to_string(),
-            size,
-            keep: KEPT_OF_REFUSED,
-        };
+        let reason = reason.to_owned();
+        let new = NewDelivery { delivery, status: Status::Rejected, http_status, reason, size, keep: KEPT_OF_REFUSED };
         if let Err(failure) = self.commit(new).await {
-            tracing::warn!(%failure, %error, "a refused delivery could not be listed");
+            tracing::warn!(%failure, "a refused delivery could not be listed");
         }
     }
 

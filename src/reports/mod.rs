@@ -10,6 +10,4 @@
 pub mod export;
 pub mod json;
 pub mod model;
-pub mod service;
-mod store;
 pub mod view;
