@@ -4,4 +4,8 @@
 //! imports this room for a trace's logs, never the other way round).
 
 pub mod model;
+pub mod service;
+mod store;
+#[cfg(test)]
+mod tests;
 pub mod wire;

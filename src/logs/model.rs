@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::clock::Timestamp;
 use crate::telemetry::{Attributes, Resource, SpanId, TraceId};
 
 /// OpenTelemetry's severity ranges; the number within a range is kept beside it.
@@ -35,6 +36,40 @@ pub struct LogRecord {
     pub resource: Arc<Resource>,
     /// The logger or instrumentation library.
     pub scope: Option<String>,
+}
+
+/// A stored record, as pages and the API show it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LogLine {
+    pub id: i64,
+    pub at: Timestamp,
+    pub service: String,
+    pub severity: u8,
+    pub trace_id: Option<TraceId>,
+    pub span_id: Option<SpanId>,
+    pub body: String,
+    /// `severity_text`, `logger`, `attributes`, `resource`.
+    pub detail: serde_json::Value,
+}
+
+impl LogLine {
+    pub const fn level(&self) -> Level {
+        Level::of(self.severity)
+    }
+}
+
+/// What a search of logs asks for; empty and absent parts do not filter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogFilter {
+    pub service: String,
+    pub trace_id: Option<TraceId>,
+    /// OpenTelemetry's number; records of unknown severity have 0.
+    pub min_severity: u8,
+    /// Part of the body, whatever the case.
+    pub text: String,
+    pub from: Option<Timestamp>,
+    /// Exclusive.
+    pub to: Option<Timestamp>,
 }
 
 impl Level {
