@@ -1,1 +1,21 @@
-fn main() {}
+//! The `faultline` command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use faultline::cli::Cli;
+
+fn main() -> ExitCode {
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| faultline::error::Error::Internal(format!("starting the runtime: {e}")))
+        .and_then(|runtime| runtime.block_on(faultline::cli::run(Cli::parse())));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("faultline: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -94,6 +94,20 @@ impl Db {
     }
 }
 
+impl Db {
+    /// Writes a consistent copy of a SQLite database that may be in use.
+    ///
+    /// # Errors
+    /// `Internal` on PostgreSQL, which has tools of its own for this.
+    pub async fn vacuum_into(&self, file: &std::path::Path) -> Result<()> {
+        let Inner::Sqlite { write, .. } = &*self.inner else {
+            return Err(Error::Internal("only SQLite copies itself".into()));
+        };
+        sqlx::query("VACUUM INTO $1").bind(file.display().to_string()).execute(write).await?;
+        Ok(())
+    }
+}
+
 async fn open_sqlite(url: &DbUrl) -> Result<Inner> {
     let options = SqliteConnectOptions::from_str(url.expose())?
         .create_if_missing(true)

@@ -1,0 +1,49 @@
+//! The application put together: every room's routes behind one stack of layers. The same in
+//! production and in tests.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+use tower_http::csrf::CsrfLayer;
+
+use crate::state::AppState;
+use crate::web::{self, Routes};
+use crate::{accounts, health};
+
+/// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
+pub const PAGE_BODY_LIMIT: usize = 2 * 1024 * 1024;
+
+/// All routes of all rooms.
+pub fn routes() -> Routes {
+    Routes::new().merge(web::asset_routes()).merge(health::routes()).merge(accounts::routes())
+}
+
+/// The service that answers every request.
+pub fn router(state: AppState) -> Router {
+    // Streams of live updates must not wait in a compressor's buffer.
+    let compress = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));
+    routes()
+        .into_router()
+        .layer(DefaultBodyLimit::max(PAGE_BODY_LIMIT))
+        .layer(csrf(&state))
+        .layer(from_fn_with_state(state.clone(), web::authenticate))
+        .layer(CatchPanicLayer::new())
+        .layer(from_fn_with_state(state.clone(), web::render_errors))
+        .layer(from_fn_with_state(state.clone(), web::secure))
+        .layer(CompressionLayer::new().compress_when(compress))
+        .layer(from_fn_with_state(state.clone(), web::with_request_id))
+        .with_state(state)
+}
+
+/// Cross-origin changes are refused by Sec-Fetch-Site and Origin; machines send neither.
+fn csrf(state: &AppState) -> CsrfLayer {
+    let layer = CsrfLayer::new();
+    let origin = url::Url::parse(&state.config.base_url).map(|u| u.origin().ascii_serialization());
+    match origin.map(|o| CsrfLayer::new().add_trusted_origin(o)) {
+        Ok(Ok(trusting)) => trusting,
+        _ => layer,
+    }
+}

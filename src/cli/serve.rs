@@ -1,0 +1,69 @@
+//! `faultline serve`: listen until told to stop, then finish what is under way.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::error::{Error, Result};
+use crate::random::Random;
+use crate::state::AppState;
+use crate::{accounts, app};
+
+/// # Errors
+/// When the database cannot be opened or the address is taken.
+pub async fn run(config: Config) -> Result<()> {
+    init_log(&config)?;
+    tracing::info!(?config, version = env!("CARGO_PKG_VERSION"), "starting");
+    let db = Db::connect(&config.database_url).await?;
+    let state = AppState { db, clock: Clock::System, random: Random::System, config: Arc::new(config) };
+    serve(state).await
+}
+
+/// Serves an already opened state until SIGINT or SIGTERM.
+pub async fn serve(state: AppState) -> Result<()> {
+    let listener = TcpListener::bind(state.config.listen)
+        .await
+        .map_err(|e| Error::invalid("listen", format!("{}: {e}", state.config.listen)))?;
+    let base_url = state.config.base_url.clone();
+    tracing::info!("listening on {base_url}");
+    if let Some(code) = accounts::service::new_setup_code(&state).await? {
+        tracing::info!("no users yet: open {base_url}/setup and enter the one-time code {code}");
+    }
+    let db = state.db.clone();
+    axum::serve(listener, app::router(state))
+        .with_graceful_shutdown(stop_signal())
+        .await
+        .map_err(|e| Error::Internal(format!("serving: {e}")))?;
+    db.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+pub(super) fn init_log(config: &Config) -> Result<()> {
+    let filter =
+        EnvFilter::try_new(&config.log).map_err(|e| Error::invalid("log", format!("'{}': {e}", config.log)))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let outcome = if config.log_json { builder.json().try_init() } else { builder.try_init() };
+    outcome.map_err(|e| Error::Internal(format!("starting the log: {e}")))
+}
+
+async fn stop_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without a handler there is nothing to wait for but the terminal.
+    let _ = interrupt.await;
+}
