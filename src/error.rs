@@ -36,8 +36,8 @@ impl FieldErrors {
     }
 
     /// Complaints about fields that the form at hand does not show; they go to its top.
-    pub fn besides<'a>(&'a self, shown: &'a [&str]) -> impl Iterator<Item = &'a FieldError> {
-        self.0.iter().filter(|e| !shown.contains(&e.field.as_str()))
+    pub fn besides<'a>(&'a self, shown: impl AsRef<[&'a str]>) -> impl Iterator<Item = &'a FieldError> {
+        self.0.iter().filter(move |e| !shown.as_ref().contains(&e.field.as_str()))
     }
 
     /// `Ok` when there is nothing to complain about.

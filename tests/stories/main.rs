@@ -1,0 +1,13 @@
+//! Story tests: what people and machines do, over the real router, on both databases.
+//!
+//! One binary, so that it is linked once. `./test` starts PostgreSQL; by hand:
+//! `export FAULTLINE_TEST_POSTGRES=$(tests/support/postgres.sh start)`.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is how a test fails")]
+
+#[path = "../support/mod.rs"]
+#[macro_use]
+mod support;
+
+mod accounts;
+mod permissions;
+mod schema;
