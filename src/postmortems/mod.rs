@@ -6,3 +6,8 @@
 //! HTML (`markdown`).
 
 pub mod model;
+pub mod service;
+mod store;
+
+#[cfg(test)]
+mod tests;

@@ -156,3 +156,10 @@ async fn write(tx: &Tx, id: IncidentId, entry: &Entry, changed: Entry, by: &By, 
 fn stale() -> Error {
     Error::Conflict("somebody else changed this entry meanwhile".to_owned())
 }
+
+/// The story in order of time, without struck entries: what a postmortem is drafted from.
+pub async fn story(db: &Db, id: IncidentId, limit: i64) -> Result<Vec<Entry>> {
+    let filter = store::Filter { layer: Some(Layer::Story), ..store::Filter::default() };
+    let entries = store::page(db, id, &filter, limit).await?;
+    Ok(entries.into_iter().filter(|e| e.deleted_at.is_none()).collect())
+}

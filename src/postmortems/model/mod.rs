@@ -5,10 +5,12 @@
 //! - [`lint`]: what a reviewer would remark
 //! - here: the sections, and the states
 
+pub mod document;
 pub mod draft;
 pub mod lint;
 pub mod record;
 
+pub use document::{Listed, Postmortem, SectionVersion, StoredSection};
 pub use record::Record;
 
 use crate::error::FieldErrors;

@@ -1,0 +1,122 @@
+//! Collects the record of an incident from the rooms that hold its parts.
+
+use crate::db::Db;
+use crate::error::Result;
+use crate::incidents::model::record::{Evidence, Incident, Task};
+use crate::incidents::model::{Role, TaskKind, TaskState};
+use crate::incidents::{self, EvidenceKind};
+use crate::runbooks::service::runs;
+
+use super::super::model::record::{
+    AlertFact, ChangeFact, EvidenceFact, FollowUp, Record, RecordedTime, StepFact, StoryEntry,
+};
+
+/// Bounds on what a draft is made from.
+const MAX_STORY: i64 = 1_000;
+const MAX_EVIDENCE: i64 = 500;
+const MAX_TASKS: i64 = 500;
+
+/// What is known of the incident now.
+pub async fn record(db: &Db, incident: &Incident) -> Result<Record> {
+    let id = incident.id;
+    let evidence = incidents::evidence::page(db, id, 0, MAX_EVIDENCE).await?;
+    let times = incidents::milestones(db, id).await?;
+    let roles = incidents::roles(db, id).await?;
+    Ok(Record {
+        incident: id,
+        title: incident.title.clone(),
+        severity: incident.severity,
+        kind: incident.kind,
+        summary: incident.summary.clone(),
+        services: incidents::services(db, id).await?.into_iter().map(|s| s.slug).collect(),
+        commander: roles.into_iter().find(|r| r.role == Role::Commander).map(|r| r.name),
+        times: times
+            .into_iter()
+            .filter_map(|m| {
+                Some(RecordedTime { name: m.name, at: m.at?, source: m.source, corrected: m.at != Some(m.raw_at) })
+            })
+            .collect(),
+        alerts: evidence.iter().filter_map(alert).collect(),
+        changes: evidence.iter().filter_map(change).collect(),
+        suspects: Vec::new(),
+        story: story(db, incident).await?,
+        steps: steps(db, incident).await?,
+        follow_ups: follow_ups(db, incident).await?,
+        evidence: evidence.iter().map(fact).collect(),
+    })
+}
+
+async fn story(db: &Db, incident: &Incident) -> Result<Vec<StoryEntry>> {
+    let entries = incidents::timeline::story(db, incident.id, MAX_STORY).await?;
+    Ok(entries.into_iter().map(|e| StoryEntry { at: e.occurred_at, text: e.text, kind: e.kind }).collect())
+}
+
+async fn steps(db: &Db, incident: &Incident) -> Result<Vec<StepFact>> {
+    let mut facts = Vec::new();
+    for view in runs::views_of_incident(db, incident.id).await? {
+        // What stands counts; a step that was reopened and done again is told once.
+        let standing = view
+            .progress
+            .steps
+            .iter()
+            .zip(&view.steps)
+            .filter_map(|(place, step)| Some((view.records.get(place.record?)?, step)));
+        facts.extend(standing.map(|(record, step)| StepFact {
+            runbook: view.run.runbook_title.clone(),
+            runbook_slug: view.run.runbook_slug.clone(),
+            step: step.title.clone(),
+            outcome: record.outcome.as_str().to_owned(),
+            at: record.at,
+            note: record.note.clone(),
+        }));
+    }
+    facts.sort_by_key(|f| f.at);
+    Ok(facts)
+}
+
+/// The action items: the incident's tasks for afterwards.
+pub async fn follow_ups(db: &Db, incident: &Incident) -> Result<Vec<FollowUp>> {
+    let tasks = action_items(db, incident).await?;
+    Ok(tasks
+        .into_iter()
+        .filter(|t| t.state != TaskState::Cancelled)
+        .map(|t| FollowUp {
+            title: t.title,
+            owner: t.owner,
+            due: t.due_at.map(|at| at.to_datetime().date_naive()),
+            is_done: t.state == TaskState::Done,
+        })
+        .collect())
+}
+
+pub async fn action_items(db: &Db, incident: &Incident) -> Result<Vec<Task>> {
+    let tasks = incidents::tasks::page(db, incident.id, 0, MAX_TASKS).await?;
+    Ok(tasks.into_iter().filter(|t| t.kind == TaskKind::FollowUp).collect())
+}
+
+fn alert(e: &Evidence) -> Option<AlertFact> {
+    let at = e.occurred_at.unwrap_or(e.added_at);
+    (e.kind == EvidenceKind::Alert).then(|| AlertFact {
+        title: e.title.clone(),
+        service: None,
+        source: "alert".to_owned(),
+        first_seen: at,
+        last_seen: at,
+        count: 1,
+    })
+}
+
+fn change(e: &Evidence) -> Option<ChangeFact> {
+    (e.kind == EvidenceKind::Deployment).then(|| ChangeFact {
+        service: e.topic.clone(),
+        version: e.title.clone(),
+        environment: String::new(),
+        kind: "deployment".to_owned(),
+        at: e.occurred_at.unwrap_or(e.added_at),
+        link: e.url.clone(),
+    })
+}
+
+fn fact(e: &Evidence) -> EvidenceFact {
+    EvidenceFact { kind: e.kind.label().to_owned(), title: e.title.clone(), link: e.url.clone() }
+}
