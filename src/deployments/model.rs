@@ -220,6 +220,81 @@ impl Progress {
     }
 }
 
+/// A change as it stands, joined from all reports.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Deployment {
+    pub id: i64,
+    /// Slug.
+    pub service: String,
+    #[serde(skip)]
+    pub service_name: String,
+    pub environment: String,
+    pub kind: ChangeKind,
+    pub status: ChangeStatus,
+    #[serde(skip)]
+    pub status_at: Timestamp,
+    /// Empty, like the texts below it, when nobody told.
+    pub version: String,
+    pub commit: String,
+    pub author: String,
+    pub title: String,
+    pub url: String,
+    pub source: ChangeSource,
+    pub external_id: String,
+    /// Seen in the service's own spans.
+    pub observed: bool,
+    /// The start, or until one is known the first report.
+    #[serde(skip)]
+    pub at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+}
+
+impl Deployment {
+    pub fn progress(&self) -> Progress {
+        Progress {
+            status: self.status,
+            status_at: self.status_at,
+            started_at: self.started_at,
+            finished_at: self.finished_at,
+        }
+    }
+
+    /// Joins one more report about this change. Texts that are known stay; what was missing is filled in.
+    pub fn absorb(&mut self, event: &ChangeEvent) {
+        let joined = self.progress().join(event.progress());
+        (self.status, self.status_at) = (joined.status, joined.status_at);
+        (self.started_at, self.finished_at) = (joined.started_at, joined.finished_at);
+        self.at = joined.started_at.unwrap_or(self.at);
+        let fill = |known: &mut String, told: &Option<String>| {
+            if let (true, Some(told)) = (known.is_empty(), told) {
+                known.clone_from(told);
+            }
+        };
+        fill(&mut self.version, &event.version);
+        fill(&mut self.commit, &event.commit);
+        fill(&mut self.author, &event.author);
+        fill(&mut self.title, &event.title);
+        fill(&mut self.url, &event.url);
+        self.observed |= event.source == ChangeSource::Observed;
+        if self.kind == ChangeKind::Deployment {
+            self.kind = event.kind;
+        }
+    }
+
+    /// `cart v1.3.2 in production`: how lists, evidence and timelines name a change.
+    pub fn headline(&self) -> String {
+        let what = if self.version.is_empty() { self.kind.label().to_lowercase() } else { self.version.clone() };
+        format!("{} {what} in {}", self.service, self.environment)
+    }
+
+    /// From start to end.
+    pub fn duration(&self) -> Option<chrono::TimeDelta> {
+        Some(self.finished_at? - self.started_at?)
+    }
+}
+
 /// Recognises a rollback: the version that now goes live was live earlier and another one was live
 /// in between. `earlier` are the versions that went live before in the same environment, newest first.
 /// What the sender declared stands, except that a plain deployment may turn out to be a rollback.

@@ -9,7 +9,15 @@ const ALL: Reader = Reader { all: true, user_id: 0 };
 const NOBODY: Reader = Reader { all: false, user_id: 0 };
 
 fn doc(kind: DocKind, id: &str, title: &str, text: &str, url: &str) -> Doc {
-    Doc { kind, id: id.into(), title: title.into(), text: text.into(), url: url.into(), private_incident: None, at: NOW }
+    Doc {
+        kind,
+        id: id.into(),
+        title: title.into(),
+        text: text.into(),
+        url: url.into(),
+        private_incident: None,
+        at: NOW,
+    }
 }
 
 async fn titles(db: &Db, query: &str, reader: Reader) -> Vec<String> {
@@ -42,7 +50,13 @@ async fn what_was_handed_over_is_found_best_first_and_replaced() {
             &db,
             vec![
                 doc(DocKind::Incident, "INC-1", "Cart is down", "connection reset by peer", "/incidents/INC-1"),
-                doc(DocKind::Timeline, "1", "Entry", "the cart's connection pool was reset", "/incidents/INC-1#entry-1"),
+                doc(
+                    DocKind::Timeline,
+                    "1",
+                    "Entry",
+                    "the cart's connection pool was reset",
+                    "/incidents/INC-1#entry-1",
+                ),
                 doc(DocKind::Runbook, "db", "Database connections", "", "/runbooks/db"),
             ],
         )
@@ -77,9 +91,12 @@ async fn private_incidents_are_found_only_by_those_they_name() {
             )
             .await
             .expect("an incident");
-        tx.execute("INSERT INTO incident_people (incident_id, user_id, added_at) VALUES ($1, $2, 0)", args![incident, ada])
-            .await
-            .expect("named");
+        tx.execute(
+            "INSERT INTO incident_people (incident_id, user_id, added_at) VALUES ($1, $2, 0)",
+            args![incident, ada],
+        )
+        .await
+        .expect("named");
         tx.commit().await.expect("committed");
         let url = format!("/incidents/INC-{incident}");
         let mut secret = doc(DocKind::Incident, &format!("INC-{incident}"), "Leaked credentials", "", &url);

@@ -1,7 +1,7 @@
 //! Our own JSON, for pipelines without an adapter: an object, or a list of them.
 //!
 //! `{service, version?, environment?, kind?, status?, started_at?, finished_at?, commit?, author?, url?,
-//! title?, id?}`. Without an `id` a change is named by service, environment, kind, version and start (see
+//! title?, id?}`. Without an `id` a change is named by service, environment, kind and version (see
 //! [`DERIVED`]), so that a pipeline that tells "started" and later "succeeded" names one change.
 
 use serde_json::Value;
@@ -51,9 +51,7 @@ fn one(delivery: &Delivery<'_>, item: &Value) -> Result<ChangeEvent, Unreadable>
         _ => ChangeStatus::Succeeded,
     });
     let external_id = first_text(item, &["id", "external_id", "deployment_id"]).unwrap_or_else(|| {
-        let start = started.map(Timestamp::to_rfc3339).unwrap_or_default();
-        let version = version.as_deref().unwrap_or_default();
-        format!("{DERIVED}{service}|{environment}|{kind}|{version}|{start}")
+        format!("{DERIVED}{service}|{environment}|{kind}|{}", version.as_deref().unwrap_or_default())
     });
     Ok(ChangeEvent {
         source: ChangeSource::Generic,
