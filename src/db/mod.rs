@@ -8,6 +8,7 @@
 //! Reading takes a [`Db`]; writing takes a [`Tx`], which also reads what it wrote (it derefs to `Db`).
 //! So nothing is ever written outside a transaction. What does not belong here: any table's name.
 
+mod bulk;
 mod connect;
 mod filter;
 pub mod fulltext;
@@ -24,6 +25,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, FromRow, Postgres, Sqlite, Transaction};
 use tokio::sync::{Mutex, broadcast};
 
+pub use bulk::Rows;
 pub use connect::DbUrl;
 pub use filter::{Where, like_contains};
 pub use notice::Notice;

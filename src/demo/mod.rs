@@ -6,6 +6,8 @@
 
 pub mod company;
 pub mod incidents;
+pub mod play;
+pub mod script;
 pub mod stories;
 pub mod traces;
 pub mod year;

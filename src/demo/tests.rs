@@ -7,6 +7,8 @@ use super::incidents::Ending;
 use super::year::{SEED, Year, plan};
 use crate::clock::Timestamp;
 use crate::incidents::model::{Kind, Severity};
+use crate::reports::model::measures::Measure;
+use crate::reports::model::scope::{Scope, ScopeQuery};
 
 fn year() -> Year {
     plan(SEED, Timestamp::parse("2026-11-23T13:45:00Z").expect("a time"))
@@ -119,4 +121,42 @@ fn traces_are_trees_whose_children_lie_within_their_parents() {
         }
         assert!(trace.end() > trace.start);
     }
+}
+
+#[tokio::test]
+async fn the_whole_year_can_be_played() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = crate::db::DbUrl::sqlite_file(&folder.path().join("demo.db"));
+    let db = crate::db::Db::connect(&url).await.expect("opened");
+    let tx = db.begin().await.expect("begun");
+    let mut cast = Vec::new();
+    for person in PEOPLE {
+        let id = tx
+            .insert(
+                "INSERT INTO users (email, name, password_hash, role, created_at) VALUES ($1, $2, '!', $3, 0) RETURNING id",
+                crate::args![person.email, person.name, person.role],
+            )
+            .await
+            .expect("inserted");
+        cast.push(crate::incidents::By { user_id: Some(id), name: person.name.to_owned() });
+    }
+    tx.commit().await.expect("committed");
+    let year = year();
+    let clock = crate::clock::Clock::fixed(year.start);
+    let played = super::play::play(&db, &clock, &year, &cast).await.expect("played");
+    assert_eq!((played.services, played.incidents), (26, 150));
+    assert_eq!(clock.now(), year.end);
+
+    let query = ScopeQuery { from: "2025-11-01".into(), ..ScopeQuery::default() };
+    let scope = Scope::parse(&query, year.end, chrono_tz::Tz::UTC).expect("valid");
+    let viewer = crate::incidents::Viewer { all: true, user_id: 0 };
+    let material = crate::reports::service::load(&db, &scope, viewer).await.expect("loaded");
+    let report = material.report(&scope, &Measure::ALL);
+    let left_out = report.excluded.iter().filter(|e| e.measures.is_empty()).count();
+    assert_eq!(report.total.n() + left_out, 150);
+    // All but the two that still burn are resolved.
+    assert_eq!(report.total.summary(Measure::Mttr).map(|s| s.n), Some(report.total.n() - 2));
+    let raw = material.report(&Scope { raw: true, ..scope }, &Measure::ALL);
+    let mean = |r: &crate::reports::model::compute::Report| r.total.summary(Measure::Mttr).map(|s| s.mean);
+    assert!(mean(&raw) < mean(&report), "corrections move the start of the impact back");
 }

@@ -10,4 +10,6 @@
 pub mod export;
 pub mod json;
 pub mod model;
+pub mod service;
+mod store;
 pub mod view;

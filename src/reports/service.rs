@@ -2,7 +2,7 @@
 
 use crate::db::Db;
 use crate::error::Result;
-use crate::incidents::store::lists::Viewer;
+use crate::incidents::Viewer;
 
 use super::model::compute::{Record, Report, compute};
 use super::model::measures::Measure;

@@ -6,8 +6,8 @@ use crate::args;
 use crate::clock::Timestamp;
 use crate::db::{Db, Where};
 use crate::error::{Error, Result};
-use crate::incidents::model::{Kind, MilestoneName, MilestoneTimes, Severity, Status};
-use crate::incidents::store::lists::{Viewer, visible};
+use crate::incidents::model::MilestoneTimes;
+use crate::incidents::{Kind, MilestoneName, Severity, Status, Viewer, visible};
 
 use super::model::compute::{Record, Standing};
 use super::model::scope::Scope;

@@ -257,3 +257,9 @@ pub fn short(micros: i64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "durations are far below 2⁵³ µs")]
     short_duration(micros as f64 / 1e6)
 }
+
+impl LeftOut {
+    pub const fn count(&self) -> usize {
+        self.incidents.len() + self.more
+    }
+}

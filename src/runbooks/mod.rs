@@ -4,3 +4,8 @@
 //! Not here: how Markdown becomes HTML (`markdown`), what an incident is (`incidents`).
 
 pub mod model;
+pub mod service;
+mod store;
+
+#[cfg(test)]
+mod tests;

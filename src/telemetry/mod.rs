@@ -1,12 +1,11 @@
-//! What traces and logs share: ids, attribute values, request bodies and the OTLP envelope.
+//! What traces and logs share: ids, attribute values and the OTLP envelope.
 //!
 //! Lives here: the normal form of trace and span ids and how people and other systems write them
-//! ([`lookup`]), attribute values, decompression under a limit ([`body`]), the parts of OTLP that
+//! ([`lookup`]), attribute values, the parts of OTLP that
 //! both signals have ([`otlp`]). Does not: spans (`traces`), log records (`logs`), storage.
 //! Nothing here knows axum, sqlx or askama.
 
 pub mod attributes;
-pub mod body;
 pub mod ids;
 pub mod lookup;
 pub mod otlp;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::clock::Timestamp;
 use crate::telemetry::{AttrValue, Attributes, Resource, SpanId, TraceId};
 
 /// What part of a call a span records.
@@ -65,6 +66,40 @@ pub struct Span {
     pub resource: Arc<Resource>,
     /// The instrumentation library.
     pub scope: Option<String>,
+}
+
+/// A trace as lists show it, without its spans.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TraceHead {
+    /// The store's own number.
+    #[serde(skip)]
+    pub row: i64,
+    pub trace_id: TraceId,
+    pub started_at: Timestamp,
+    /// From the first start to the last end, in microseconds.
+    pub duration_us: i64,
+    pub span_count: i64,
+    pub error_count: i64,
+    /// False while the root has not arrived and the earliest span stands in for it.
+    pub root_seen: bool,
+    /// Service and operation of the root.
+    pub service: String,
+    pub operation: String,
+}
+
+/// What a search asks for; empty and absent parts do not filter. With a service, duration and error are
+/// those of its own spans; without, those of the whole trace.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TraceFilter {
+    pub service: String,
+    /// Only together with a service.
+    pub operation: String,
+    pub error: bool,
+    pub min_duration_us: Option<i64>,
+    pub max_duration_us: Option<i64>,
+    pub from: Option<Timestamp>,
+    /// Exclusive.
+    pub to: Option<Timestamp>,
 }
 
 /// What makes a span the same span when it is delivered twice. Zipkin's two halves of a call share

@@ -1,5 +1,6 @@
 //! What is measured, over which incidents, and with which statistics: pure rules.
 
+pub mod compare;
 pub mod compute;
 pub mod measures;
 pub mod scope;

@@ -9,6 +9,7 @@
 pub mod conditions;
 pub mod front_matter;
 pub mod progress;
+pub mod record;
 pub mod steps;
 pub mod variables;
 
@@ -17,6 +18,7 @@ use sha2::{Digest, Sha256};
 pub use conditions::{Condition, IncidentFacts};
 pub use front_matter::FrontMatter;
 pub use progress::{Outcome, Progress, StepRecord, StepState};
+pub use record::{Origin, Run, RunState, Runbook, Version};
 pub use steps::{Branch, Step, StepKind, Target};
 
 /// Longest runbook that is kept, in bytes.

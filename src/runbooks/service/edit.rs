@@ -1,0 +1,143 @@
+//! Writing runbooks: new ones, new versions, and what to do when page and file both changed.
+
+use crate::clock::Timestamp;
+use crate::db::Tx;
+use crate::error::{Error, FieldErrors, Result};
+use crate::incidents::By;
+use crate::markdown::slugify;
+
+use super::super::model::record::{Head, Origin, Runbook};
+use super::super::model::{self, ParsedRunbook};
+use super::super::store::runbooks as store;
+use super::{get, get_version, parse_stored};
+
+/// A text to save.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub source: String,
+    /// What was changed and why; may be empty.
+    pub note: String,
+    pub origin: Origin,
+}
+
+/// Makes a new runbook. The slug follows from the title unless one is given.
+///
+/// # Errors
+/// `Invalid` with every problem of the text (field `source`, or `slug` when it is taken).
+pub async fn create(tx: &Tx, slug: Option<&str>, draft: &Draft, by: &By, now: Timestamp) -> Result<Runbook> {
+    let parsed = check(&draft.source)?;
+    let slug = slugify(slug.filter(|s| !s.trim().is_empty()).unwrap_or(&parsed.front.title));
+    let head = Head::of(&parsed);
+    let id = store::insert(tx, &slug, &head, now)
+        .await?
+        .ok_or_else(|| Error::invalid("slug", format!("'{slug}' is taken by another runbook")))?;
+    write_version(tx, id, 0, &parsed, draft, by, now).await?;
+    get(tx, &slug).await
+}
+
+/// Saves a new version on top of `base`. The same text again changes nothing.
+///
+/// # Errors
+/// `Invalid` with the problems of the text; `Conflict` when another version stands than `base`.
+pub async fn save(tx: &Tx, runbook: &Runbook, base: i64, draft: &Draft, by: &By, now: Timestamp) -> Result<Runbook> {
+    let parsed = check(&draft.source)?;
+    if runbook.version != base {
+        return Err(stale(runbook));
+    }
+    let current = get_version(tx, runbook, runbook.version).await?;
+    if current.hash == model::content_hash(&draft.source) && runbook.archived_at.is_none() {
+        return Ok(runbook.clone());
+    }
+    write_version(tx, runbook.id, base, &parsed, draft, by, now).await?;
+    get(tx, &runbook.slug).await
+}
+
+pub fn stale(runbook: &Runbook) -> Error {
+    Error::Conflict(format!("'{}' is at version {} meanwhile", runbook.title, runbook.version))
+}
+
+/// Ends the wait of a version from the folder: it becomes current, or the page stays as it is.
+///
+/// # Errors
+/// `Conflict` when no version waits.
+pub async fn decide_pending(tx: &Tx, slug: &str, take_file: bool, now: Timestamp) -> Result<Runbook> {
+    let runbook = get(tx, slug).await?;
+    let Some(pending) = runbook.pending_version else {
+        return Err(Error::Conflict(format!("no version of '{}' waits for a decision", runbook.title)));
+    };
+    if take_file {
+        let version = get_version(tx, &runbook, pending).await?;
+        let parsed = parse_stored(&version.source)?;
+        if !store::set_current(tx, runbook.id, runbook.version, pending, &Head::of(&parsed), now).await? {
+            return Err(stale(&runbook));
+        }
+    }
+    store::set_pending(tx, runbook.id, None).await?;
+    tx.announce("runbooks");
+    get(tx, slug).await
+}
+
+/// Makes an earlier text current again, as a new version.
+pub async fn restore(tx: &Tx, slug: &str, number: i64, by: &By, now: Timestamp) -> Result<Runbook> {
+    let runbook = get(tx, slug).await?;
+    let old = get_version(tx, &runbook, number).await?;
+    let draft = Draft { source: old.source, note: format!("Restored version {number}"), origin: Origin::Browser };
+    save(tx, &runbook, runbook.version, &draft, by, now).await
+}
+
+/// Takes a runbook out of lists and suggestions, or brings it back. Runs keep what they pinned.
+pub async fn archive(tx: &Tx, slug: &str, archived: bool, now: Timestamp) -> Result<Runbook> {
+    let runbook = get(tx, slug).await?;
+    store::set_archived(tx, runbook.id, archived.then_some(now)).await?;
+    tx.announce("runbooks");
+    get(tx, slug).await
+}
+
+/// Reads a text that somebody typed; each problem becomes a complaint about `source`.
+pub fn check(source: &str) -> Result<ParsedRunbook> {
+    model::parse(source).map_err(|problems| {
+        let mut errors = FieldErrors::default();
+        for problem in problems.iter().filter(|p| p.is_error) {
+            errors.add("source", problem.to_string());
+        }
+        Error::Invalid(errors)
+    })
+}
+
+/// Stores the text under the next free number and makes it current.
+pub(super) async fn write_version(
+    tx: &Tx,
+    id: i64,
+    base: i64,
+    parsed: &ParsedRunbook,
+    draft: &Draft,
+    by: &By,
+    now: Timestamp,
+) -> Result<i64> {
+    let number = add_version(tx, id, draft, by, now).await?;
+    if !store::set_current(tx, id, base, number, &Head::of(parsed), now).await? {
+        return Err(Error::Conflict("somebody else saved this runbook meanwhile".to_owned()));
+    }
+    tx.announce("runbooks");
+    Ok(number)
+}
+
+/// Stores the text under the next free number, without making it current.
+pub(super) async fn add_version(tx: &Tx, id: i64, draft: &Draft, by: &By, now: Timestamp) -> Result<i64> {
+    let number = store::newest_number(tx, id).await? + 1;
+    let source = model::normalize(&draft.source);
+    let new = store::NewVersion {
+        number,
+        hash: &model::content_hash(&source),
+        source: &source,
+        origin: draft.origin,
+        author_id: by.user_id,
+        author: &by.name,
+        note: &draft.note,
+    };
+    if store::insert_version(tx, id, &new, now).await? {
+        Ok(number)
+    } else {
+        Err(Error::Conflict("somebody else saved this runbook meanwhile".to_owned()))
+    }
+}

@@ -1,0 +1,42 @@
+//! Which runbooks fit an incident, each with its reasons.
+
+use crate::db::Db;
+use crate::error::Result;
+
+use super::super::model::IncidentFacts;
+use super::super::model::record::Runbook;
+use super::super::store::runbooks as store;
+
+/// A runbook that offers itself.
+#[derive(Clone, Debug)]
+pub struct Suggestion {
+    pub runbook: Runbook,
+    /// In words, strongest condition first.
+    pub reasons: Vec<String>,
+}
+
+/// Best first: the condition with the most parts that hold wins, then the title. At most `limit`.
+pub async fn suggest(db: &Db, facts: &IncidentFacts, limit: usize) -> Result<Vec<Suggestion>> {
+    let mut found: Vec<Suggestion> =
+        store::with_conditions(db).await?.into_iter().filter_map(|runbook| fits(runbook, facts)).collect();
+    found.sort_by(|a, b| b.reasons.len().cmp(&a.reasons.len()).then_with(|| a.runbook.title.cmp(&b.runbook.title)));
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// A runbook for named services is not offered to an incident of others.
+fn fits(runbook: Runbook, facts: &IncidentFacts) -> Option<Suggestion> {
+    let for_any = runbook.services.is_empty() || runbook.services.iter().any(|s| s == "*");
+    let for_these = runbook
+        .services
+        .iter()
+        .any(|pattern| facts.services.iter().any(|s| super::super::model::conditions::glob(pattern, s)));
+    if !for_any && !for_these {
+        return None;
+    }
+    let mut reasons = runbook.attach_when.iter().filter_map(|condition| condition.holds(facts)).max_by_key(Vec::len)?;
+    if for_these && !for_any {
+        reasons.push("it is written for this service".to_owned());
+    }
+    Some(Suggestion { runbook, reasons })
+}
