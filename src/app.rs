@@ -1,7 +1,9 @@
 //! The application put together: every room's routes behind one stack of layers. The same in
 //! production and in tests.
 
-use axum::Router;
+use std::sync::Arc;
+
+use axum::{Extension, Router};
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -10,15 +12,25 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use tower_http::csrf::CsrfLayer;
 
 use crate::state::AppState;
+use crate::inbox::{Inbox, Kind, Limit};
 use crate::web::{self, Routes};
-use crate::{accounts, health};
+use crate::{accounts, alerts, health};
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
 pub const PAGE_BODY_LIMIT: usize = 2 * 1024 * 1024;
 
 /// All routes of all rooms.
 pub fn routes() -> Routes {
-    Routes::new().merge(web::asset_routes()).merge(health::routes()).merge(accounts::routes())
+    Routes::new().merge(web::asset_routes()).merge(health::routes()).merge(accounts::routes()).merge(alerts::routes())
+}
+
+/// The inbox of this node, with every room's processor. Deliveries that arrive through [`router`] are
+/// processed by `inbox(&state).run()`, here or on another node.
+pub fn inbox(state: &AppState) -> Inbox {
+    let inbox = Inbox::new(state.db.clone(), state.clock.clone(), Limit::default());
+    inbox.register(Kind::Alerts, Arc::new(alerts::ingest::AlertProcessor));
+    inbox.register(Kind::Checks, Arc::new(alerts::ingest::AlertProcessor));
+    inbox
 }
 
 /// The service that answers every request.
@@ -27,6 +39,7 @@ pub fn router(state: AppState) -> Router {
     let compress = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));
     routes()
         .into_router()
+        .layer(Extension(inbox(&state)))
         .layer(DefaultBodyLimit::max(PAGE_BODY_LIMIT))
         .layer(csrf(&state))
         .layer(from_fn_with_state(state.clone(), web::authenticate))

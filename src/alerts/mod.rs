@@ -4,12 +4,22 @@
 //! Here: reading every source's format (`sources`), the folding of events into an alert's state
 //! (`model`). Not here: how a delivery is received, kept and replayed (`crate::inbox`).
 
+pub mod api;
 pub mod grouping;
 pub mod guide;
 pub mod ingest;
+pub mod jobs;
 pub mod maintenance;
 pub mod model;
+pub mod receive;
+pub mod seen;
 pub mod service;
 pub mod sources;
 pub mod store;
 pub mod view;
+
+use crate::web::Routes;
+
+pub fn routes() -> Routes {
+    Routes::new().merge(receive::routes()).merge(api::routes())
+}

@@ -11,7 +11,7 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::random::Random;
 use crate::state::AppState;
-use crate::{accounts, app};
+use crate::{accounts, alerts, app};
 
 /// # Errors
 /// When the database cannot be opened or the address is taken.
@@ -34,6 +34,8 @@ pub async fn serve(state: AppState) -> Result<()> {
         tracing::info!("no users yet: open {base_url}/setup and enter the one-time code {code}");
     }
     let db = state.db.clone();
+    tokio::spawn(app::inbox(&state).run());
+    alerts::jobs::spawn(state.clone());
     axum::serve(listener, app::router(state))
         .with_graceful_shutdown(stop_signal())
         .await

@@ -17,14 +17,14 @@
 //! pages. Not here: what any body means.
 
 pub mod body;
-// pub mod http;
+pub mod http;
 pub mod model;
 pub mod rate;
 pub mod service;
 pub mod signature;
 pub mod store;
 
-// pub use http::{Door, Incoming, Refused};
+pub use http::{Door, Incoming, Refused};
 pub use model::{Delivery, Kind, Status};
 pub use rate::Limit;
 pub use service::{Inbox, Processor, Remark};

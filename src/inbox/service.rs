@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use super::body::KEPT_OF_REFUSED;
 use super::model::{Delivery, Kind, Status, retry_after_s};
@@ -39,6 +39,8 @@ pub trait Processor: Send + Sync {
 
 /// How many deliveries are committed, or processed, in one transaction.
 const BATCH: usize = 256;
+/// The notice that wakes every node's worker.
+const ARRIVED: &str = "inbox";
 /// How long processed and refused deliveries are kept.
 const RETENTION: TimeDelta = TimeDelta::days(30);
 
@@ -55,7 +57,6 @@ struct Inner {
     committing: tokio::sync::Mutex<()>,
     /// Held by whoever processes on this node.
     processing: tokio::sync::Mutex<()>,
-    arrived: Notify,
 }
 
 /// The inbox of one node; cheap to clone.
@@ -75,7 +76,6 @@ impl Inbox {
                 waiting: Mutex::default(),
                 committing: tokio::sync::Mutex::default(),
                 processing: tokio::sync::Mutex::default(),
-                arrived: Notify::new(),
             }),
         }
     }
@@ -128,9 +128,7 @@ impl Inbox {
         let size = delivery.body.len();
         let new =
             NewDelivery { delivery, status: Status::Pending, http_status, reason: String::new(), size, keep: usize::MAX };
-        let id = self.commit(new).await?;
-        self.inner.arrived.notify_one();
-        Ok(id)
+        self.commit(new).await
     }
 
     /// Lists a delivery that was refused, with the reason and the status that the sender got. That
@@ -190,6 +188,9 @@ impl Inbox {
         let outcome = async {
             let tx = self.inner.db.begin().await?;
             let ids = store::insert(&tx, &news).await?;
+            if news.iter().any(|n| n.status == Status::Pending) {
+                tx.announce(ARRIVED);
+            }
             tx.commit().await?;
             Ok::<_, Error>(ids)
         }
@@ -291,6 +292,14 @@ impl Inbox {
         Ok(())
     }
 
+    /// Processes one pending delivery at once, for a caller that answers with the outcome.
+    pub async fn process_one(&self, id: i64) -> Result<()> {
+        let tx = self.inner.db.begin().await?;
+        let Some(delivery) = store::take_pending(&tx, id, self.inner.clock.now()).await? else { return Ok(()) };
+        self.work(&tx, vec![delivery]).await?;
+        tx.commit().await
+    }
+
     /// Processes everything that is due now.
     pub async fn drain(&self) -> Result<usize> {
         let mut total = 0;
@@ -339,11 +348,13 @@ impl Inbox {
     pub async fn run(self) {
         const IDLE: std::time::Duration = std::time::Duration::from_secs(1);
         let mut pruned_at = self.inner.clock.now();
+        let mut notices = self.inner.db.subscribe();
         loop {
             match self.process_due().await {
                 Ok(0) => {
-                    // Another node's deliveries and retries are found by looking once a second.
-                    let _ = tokio::time::timeout(IDLE, self.inner.arrived.notified()).await;
+                    // Retries come due without a notice, so it looks once a second all the same.
+                    let arrived = async { while notices.recv().await.is_ok_and(|n| n.topic != ARRIVED) {} };
+                    let _ = tokio::time::timeout(IDLE, arrived).await;
                 }
                 Ok(_) => {}
                 Err(error) => {

@@ -136,6 +136,18 @@ pub async fn take(tx: &Tx, now: Timestamp, limit: i64) -> Result<Vec<Delivery>> 
     by_ids(tx, taken.into_iter().map(|r| r.0)).await
 }
 
+/// Takes one delivery that is pending.
+pub async fn take_pending(tx: &Tx, id: i64, now: Timestamp) -> Result<Option<Delivery>> {
+    let taken = tx
+        .execute(
+            "UPDATE deliveries SET status = 'processed', processed_at = $1, attempts = attempts + 1 \
+             WHERE id = $2 AND status = 'pending'",
+            args![now, id],
+        )
+        .await?;
+    if taken == 0 { Ok(None) } else { Ok(by_ids(tx, [id]).await?.pop()) }
+}
+
 /// Takes one delivery, whatever its state, for a replay.
 pub async fn take_one(tx: &Tx, id: i64, now: Timestamp) -> Result<Option<Delivery>> {
     tx.execute(
