@@ -6,7 +6,7 @@ on_both! {
     async fn the_first_user_is_made_with_the_code_of_the_log(app: TestApp) {
         let code = service::new_setup_code(&app.state).await.unwrap().expect("no users yet");
         let mut browser = app.visitor();
-        browser.get("/").await.redirects_to("/login?next=%2F");
+        browser.get("/settings/profile").await.redirects_to("/login?next=%2Fsettings%2Fprofile");
         browser.get("/login").await.redirects_to("/setup");
         let form = |code: &'static str| [("code", code), ("email", "Ada@Example.org"), ("name", "Ada"), ("password", "violet anchor drum")];
         browser.post_form("/setup", &form("wrong")).await.expect(422).contains("is not the code").contains("Ada@Example.org");

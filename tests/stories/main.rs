@@ -10,4 +10,5 @@ mod support;
 
 mod accounts;
 mod permissions;
+mod rooms;
 mod schema;
