@@ -9,6 +9,8 @@
 mod support;
 
 mod accounts;
+mod alerts;
+mod inbox;
 mod permissions;
 mod rooms;
 mod schema;
