@@ -1,0 +1,24 @@
+//! Suspects: which service, operation or deployment most likely caused an incident, with reasons.
+//!
+//! The ranking is pure and deterministic: [`model::Observation`] in, [`model::Ranking`] out, nothing learned, nothing
+//! random. `forest` turns spans into trees, `templates` log lines into templates; `latency`, `patterns`, `errors` and
+//! `changes` each look at one kind of trouble and explain away what is only passed on; [`ranking`] puts them together
+//! and `reasons` into words. [`evaluation`] measures all of it on labelled failures, and [`synthetic`] makes systems
+//! and faults of its own for that. docs/suspects.md tells method, sources, figures and limits.
+//!
+//! What does not live here: the spans, logs, alerts and changes themselves (their own rooms), and what an incident is.
+
+pub mod evaluation;
+pub mod model;
+pub mod ranking;
+pub mod synthetic;
+pub mod templates;
+pub mod tuning;
+
+mod changes;
+mod errors;
+mod forest;
+mod latency;
+mod patterns;
+mod reasons;
+mod stats;

@@ -1,0 +1,69 @@
+//! The few statistics that the signals share. Each answers "how much, at least?": small samples count little.
+
+/// Lower bound of a share (Wilson's score interval at `sure` standard errors); 0 of nothing is 0. `hits` may be fractional.
+pub(super) fn share_at_least(hits: f64, of: f64, sure: f64) -> f64 {
+    if of <= 0.0 || hits <= 0.0 {
+        return 0.0;
+    }
+    let p = (hits / of).min(1.0);
+    let z2 = sure * sure;
+    let centre = p + z2 / (2.0 * of);
+    let spread = sure * ((p * (1.0 - p) + z2 / (4.0 * of)) / of).sqrt();
+    ((centre - spread) / (1.0 + z2 / of)).max(0.0)
+}
+
+/// How much larger the share `a/na` is than `b/nb`, at least (normal bound with one success and one failure added to
+/// each side, after Agresti and Caffo).
+pub(super) fn share_grew_at_least((a, na): (f64, f64), (b, nb): (f64, f64), sure: f64) -> f64 {
+    if na <= 0.0 || nb <= 0.0 {
+        return 0.0;
+    }
+    let (na, nb) = (na + 2.0, nb + 2.0);
+    let (pa, pb) = ((a + 1.0) / na, (b + 1.0) / nb);
+    let se = (pa * (1.0 - pa) / na + pb * (1.0 - pb) / nb).sqrt();
+    (pa - pb - sure * se).max(0.0)
+}
+
+/// Running mean and variance (Welford).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Moments {
+    pub(super) n: f64,
+    pub(super) mean: f64,
+    m2: f64,
+}
+
+impl Moments {
+    pub(super) fn add(&mut self, x: f64) {
+        self.n += 1.0;
+        let d = x - self.mean;
+        self.mean += d / self.n;
+        self.m2 += d * (x - self.mean);
+    }
+
+    /// How much the mean rose from `before` to `self`, at least. Both share one variance estimate, to which
+    /// `prior_sd` is added as one more observation, so that two equal samples are not taken for certainty.
+    pub(super) fn rose_at_least(&self, before: &Self, prior_sd: f64, sure: f64) -> f64 {
+        if self.n < 1.0 || before.n < 1.0 {
+            return 0.0;
+        }
+        let freedom = (self.n + before.n - 2.0).max(0.0);
+        let variance = (self.m2 + before.m2 + prior_sd * prior_sd) / (freedom + 1.0);
+        let se = (variance * (1.0 / self.n + 1.0 / before.n)).sqrt();
+        (self.mean - before.mean - sure * se).max(0.0)
+    }
+}
+
+/// Chance that at least one of independent causes with these strengths holds.
+pub(super) fn either(strengths: impl IntoIterator<Item = f64>) -> f64 {
+    1.0 - strengths.into_iter().map(|s| 1.0 - s.clamp(0.0, 1.0)).product::<f64>()
+}
+
+/// Median; `None` of nothing. Reorders its input.
+pub(super) fn median(values: &mut [f64]) -> Option<f64> {
+    if values.is_empty() {
+        return None;
+    }
+    let mid = values.len() / 2;
+    let (_, m, _) = values.select_nth_unstable_by(mid, f64::total_cmp);
+    Some(*m)
+}
