@@ -35,6 +35,7 @@ pub mod seeded;
 pub mod services;
 pub mod state;
 pub mod status_page;
+pub mod suspects;
 pub mod telemetry;
 pub mod traces;
 pub mod web;

@@ -3,6 +3,7 @@
 mod accounts;
 mod check;
 mod database;
+mod eval;
 pub mod serve;
 
 use std::path::PathBuf;
@@ -19,7 +20,12 @@ use crate::state::AppState;
 
 /// Self-hosted incident management: from the first signal of a failure to the lesson learned.
 #[derive(Parser)]
-#[command(name = "faultline", version, propagate_version = true, after_help = "Example:\n  faultline serve --listen 0.0.0.0:8080")]
+#[command(
+    name = "faultline",
+    version,
+    propagate_version = true,
+    after_help = "Example:\n  faultline serve --listen 0.0.0.0:8080"
+)]
 pub struct Cli {
     /// TOML file with the settings below, in snake_case
     #[arg(long, global = true, env = "FAULTLINE_CONFIG")]
@@ -55,6 +61,9 @@ enum Command {
     /// Check configuration, database and migrations
     #[command(after_help = "Example:\n  faultline check")]
     Check,
+    /// Measure the suspect ranking on labelled failures
+    #[command(subcommand)]
+    Eval(eval::EvalCommand),
 }
 
 /// # Errors
@@ -68,6 +77,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Backup { file } => database::backup(&config, &file).await,
         Command::Restore { file, force } => database::restore(&config, &file, force).await,
         Command::Check => check::run(config).await,
+        Command::Eval(command) => eval::run(command),
     }
 }
 

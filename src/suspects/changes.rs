@@ -35,12 +35,7 @@ pub(super) struct Split {
 
 /// Services that ran two versions at once of which one does worse: its visits fail, or last longer than nineteen of
 /// twenty baseline visits, more often than those of the other versions.
-pub(super) fn version_splits(
-    baseline: &Forest,
-    incident: &Forest,
-    names: &Names,
-    sure: f64,
-) -> BTreeMap<u32, Split> {
+pub(super) fn version_splits(baseline: &Forest, incident: &Forest, names: &Names, sure: f64) -> BTreeMap<u32, Split> {
     let limits = slow_limits(baseline);
     let mut counts: BTreeMap<u32, BTreeMap<u32, (usize, usize)>> = BTreeMap::new(); // service → version → bad, all
     for node in incident.nodes.iter().filter(|n| n.is_entry()) {

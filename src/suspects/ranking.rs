@@ -9,8 +9,8 @@ use super::latency::{self, Latency, Use};
 use super::model::{Observation, Ranking, Signal};
 use super::patterns::{self, Patterns};
 use super::stats::either;
-use super::tuning::Tunables;
 use super::templates::Templates;
+use super::tuning::Tunables;
 use super::{changes, reasons};
 
 /// From this score on a suspect is more than noise: what fault-free minutes stay under (see docs/suspects.md).
@@ -109,7 +109,14 @@ pub(super) struct Standing {
 }
 
 fn strengths(f: &Findings<'_>, on: impl Fn(Signal) -> bool) -> BTreeMap<String, Standing> {
-    let mut services: BTreeSet<String> = f.incident.nodes.iter().flat_map(|n| [Some(n.service), n.lost]).flatten().map(|s| f.names.text(s).to_owned()).collect();
+    let mut services: BTreeSet<String> = f
+        .incident
+        .nodes
+        .iter()
+        .flat_map(|n| [Some(n.service), n.lost])
+        .flatten()
+        .map(|s| f.names.text(s).to_owned())
+        .collect();
     services.extend(f.seen.incident.logs.iter().map(|l| l.service.clone()));
     services.extend(f.seen.changes.iter().filter(|c| lag(f, c).is_some()).map(|c| c.service.clone()));
     services.extend(f.seen.alerts.iter().map(|a| a.service.clone()));

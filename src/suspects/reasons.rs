@@ -129,7 +129,11 @@ fn telemetry_reasons(f: &Findings<'_>, service: &str, on: &impl Fn(Signal) -> bo
     departures.sort_by(|a, b| b.strength.total_cmp(&a.strength));
     out.extend(departures.into_iter().take(2).map(|d| departure_reason(f, d)));
     if let Some((shift, place)) = f.patterns.mix.get(&id).filter(|m| m.0 >= TELLING) {
-        let text = format!("{} takes its known courses in other shares than before (shift of {})", f.names.text(place.1), percent(*shift));
+        let text = format!(
+            "{} takes its known courses in other shares than before (shift of {})",
+            f.names.text(place.1),
+            percent(*shift)
+        );
         out.push(Reason { signal: Signal::Mix, text, strength: shift * f.tuned.mix, evidence: None });
     }
     if let Some(x) = f.failing.get(&id) {
@@ -137,14 +141,22 @@ fn telemetry_reasons(f: &Findings<'_>, service: &str, on: &impl Fn(Signal) -> bo
             format!("in {} of {} requests that should have reached {service}, calls to it got no answer", x.hits, x.of)
         } else {
             let operation = f.names.text(x.operation);
-            format!("{} of {} requests through {service} failed in {operation} with nothing failing beneath it", x.hits, x.of)
+            format!(
+                "{} of {} requests through {service} failed in {operation} with nothing failing beneath it",
+                x.hits, x.of
+            )
         };
         out.push(Reason { signal: Signal::Error, text, strength: x.strength, evidence: trace(f, x.example) });
     }
     if let Some(x) = f.complaining.get(&id) {
         let words = f.templates.text(x.template);
         let text = format!("{service} logged {} errors like “{}”", x.hits, cut(&words));
-        out.push(Reason { signal: Signal::Log, text, strength: x.strength, evidence: Some(EvidenceRef::Log(cut(&words))) });
+        out.push(Reason {
+            signal: Signal::Log,
+            text,
+            strength: x.strength,
+            evidence: Some(EvidenceRef::Log(cut(&words))),
+        });
     }
     if let Some(x) = f.splits.get(&id) {
         let text = format!(
@@ -173,7 +185,12 @@ fn slow_reasons(f: &Findings<'_>, id: u32, out: &mut Vec<Reason>) {
                 String::new()
             };
             let text = format!("{service} itself takes {} in {}{spread}", change_in_time(worst), f.names.text(*op));
-            out.push(Reason { signal: Signal::OwnTime, text, strength: worst.strength, evidence: trace(f, worst.example) });
+            out.push(Reason {
+                signal: Signal::OwnTime,
+                text,
+                strength: worst.strength,
+                evidence: trace(f, worst.example),
+            });
         }
     }
     let gaps = |inbound: bool| {
@@ -205,7 +222,9 @@ fn departure_reason(f: &Findings<'_>, d: &Departure) -> Reason {
     let text = match (d.missing.first(), d.new.first()) {
         (None, None) => format!("callers stop right after calling {operation}, in {} of {} calls", d.hits, d.of),
         (Some(gone), None) => format!("in {operation}, {count} lack {}{}", event(f, gone), more(d.missing.len())),
-        (None, Some(new)) => format!("in {operation}, {count} have {}{}, never seen before", event(f, new), more(d.new.len())),
+        (None, Some(new)) => {
+            format!("in {operation}, {count} have {}{}, never seen before", event(f, new), more(d.new.len()))
+        }
         (Some(gone), Some(new)) => {
             format!("in {operation}, {count} have {} instead of {}", event(f, new), event(f, gone))
         }

@@ -36,7 +36,9 @@ pub fn message(body: &str) -> Message {
                 error = Some(is_error_level(level));
             }
         }
-        let Some(inner) = ["log", "message", "msg", "body"].iter().find_map(|k| fields.get(*k)?.as_str()) else { break };
+        let Some(inner) = ["log", "message", "msg", "body"].iter().find_map(|k| fields.get(*k)?.as_str()) else {
+            break;
+        };
         text = inner.trim().to_owned();
     }
     let error = error.unwrap_or_else(|| text.split_whitespace().take(4).any(|w| is_error_level(bare(w))));

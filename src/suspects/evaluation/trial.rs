@@ -18,7 +18,11 @@ pub struct Cases(Vec<(Entry, Observation)>);
 
 impl Cases {
     pub fn load(dir: &Path) -> Result<Self, LoadError> {
-        load::entries(dir)?.into_iter().map(|e| load::observation(dir, &e).map(|o| (e, o))).collect::<Result<_, _>>().map(Self)
+        load::entries(dir)?
+            .into_iter()
+            .map(|e| load::observation(dir, &e).map(|o| (e, o)))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     pub fn score(&self, tuned: &Tunables, left_out: &[Signal]) -> Report {

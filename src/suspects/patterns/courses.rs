@@ -90,7 +90,8 @@ pub(super) fn odd(before: &Courses, after: &Courses, tuned: &Tunables) -> Odd {
         let (nb, na) = (float(then.values().sum()), float(now.values().sum()));
         odd.extend(now.iter().filter_map(|(&id, &n)| {
             let was = float(then.get(&id).copied().unwrap_or(0));
-            let grew = was <= tuned.rare * nb && share_grew_at_least((float(n), na), (was, nb), tuned.sure) > tuned.rare;
+            let grew =
+                was <= tuned.rare * nb && share_grew_at_least((float(n), na), (was, nb), tuned.sure) > tuned.rare;
             (was == 0.0 || grew).then_some((*place, id))
         }));
     }
@@ -150,6 +151,9 @@ fn event(forest: &Forest, child: usize, service: u32) -> Event {
         return Event::Lost(callee);
     }
     let target = node.calls.map_or(node, |callee| &forest.nodes[callee]);
-    if target.service == service { Event::Local(target.operation) } else { Event::Call(target.service, target.operation) }
+    if target.service == service {
+        Event::Local(target.operation)
+    } else {
+        Event::Call(target.service, target.operation)
+    }
 }
-

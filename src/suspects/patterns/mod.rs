@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use super::forest::Forest;
 use super::stats::share_at_least;
 use super::tuning::Tunables;
-pub(super) use courses::{Event, Lines, Place};
 use courses::{Catalogue, Course, Courses, Odd};
+pub(super) use courses::{Event, Lines, Place};
 
 /// New courses at one place.
 #[derive(Clone, Debug)]
@@ -180,10 +180,8 @@ fn nearest(judged: &Judged<'_>, place: Place, id: u32) -> Option<u32> {
     let likeness = |other: u32| {
         let Some(other) = courses.get(other as usize) else { return 0.0 };
         let sum = |c: &Course| c.iter().map(|x| usize::from(x.1)).sum::<usize>();
-        let both: usize = other
-            .iter()
-            .filter_map(|x| Some(usize::from(x.1.min(course.iter().find(|y| y.0 == x.0)?.1))))
-            .sum();
+        let both: usize =
+            other.iter().filter_map(|x| Some(usize::from(x.1.min(course.iter().find(|y| y.0 == x.0)?.1)))).sum();
         let either = sum(other) + sum(course) - both;
         if either == 0 { 1.0 } else { float(both) / float(either) }
     };
@@ -222,4 +220,3 @@ fn excused(forest: &Forest, strength: impl Fn(usize) -> (f64, f64), explains: f6
     let explained = |(at, below): (usize, f64)| below > 0.0 && below >= explains * strength(at).0;
     below.into_iter().enumerate().map(explained).collect()
 }
-

@@ -37,13 +37,7 @@ pub fn case(seed: u64) -> Case {
     let incident = traffic::run(&system, &mut dice, IMPACT, 120, Some(&fault), 0.5);
     let changes = changes(&system, &fault, &mut dice);
     Case {
-        observation: Observation {
-            impact_started_at: IMPACT,
-            baseline,
-            incident,
-            changes,
-            ..Observation::default()
-        },
+        observation: Observation { impact_started_at: IMPACT, baseline, incident, changes, ..Observation::default() },
         fault,
     }
 }

@@ -116,7 +116,12 @@ impl Run<'_> {
         let mut now = start + self.work(service, operation, op.own_ms / 2.0);
         for n in 0..op.lines.min(if early { 0 } else { usize::MAX }) {
             let number = self.dice.below(100_000);
-            self.line(me, now, false, format!("INFO {} handled step{} part of request {number}", op.name, ["a", "b", "c"][n % 3]));
+            self.line(
+                me,
+                now,
+                false,
+                format!("INFO {} handled step{} part of request {number}", op.name, ["a", "b", "c"][n % 3]),
+            );
         }
         for n in 0..op.inner.min(if early { 0 } else { usize::MAX }) {
             let inner = self.span(Some(&my_id), service, format!("{}.part{n}", op.name), now);
