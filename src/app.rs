@@ -14,14 +14,19 @@ use tower_http::csrf::CsrfLayer;
 use crate::state::AppState;
 use crate::inbox::{Inbox, Kind, Limit};
 use crate::web::{self, Routes};
-use crate::{accounts, alerts, health};
+use crate::{accounts, alerts, deployments, health};
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
 pub const PAGE_BODY_LIMIT: usize = 2 * 1024 * 1024;
 
 /// All routes of all rooms.
 pub fn routes() -> Routes {
-    Routes::new().merge(web::asset_routes()).merge(health::routes()).merge(accounts::routes()).merge(alerts::routes())
+    Routes::new()
+        .merge(web::asset_routes())
+        .merge(health::routes())
+        .merge(accounts::routes())
+        .merge(alerts::routes())
+        .merge(deployments::routes())
 }
 
 /// The inbox of this node, with every room's processor. Deliveries that arrive through [`router`] are
@@ -30,6 +35,7 @@ pub fn inbox(state: &AppState) -> Inbox {
     let inbox = Inbox::new(state.db.clone(), state.clock.clone(), Limit::default());
     inbox.register(Kind::Alerts, Arc::new(alerts::ingest::AlertProcessor));
     inbox.register(Kind::Checks, Arc::new(alerts::ingest::AlertProcessor));
+    inbox.register(Kind::Changes, Arc::new(deployments::ChangesProcessor));
     inbox
 }
 

@@ -4,19 +4,30 @@
 //! rollback from a deployment, the pages and the API. Not here: naming a change as the cause of an
 //! incident (suspects), the inbox that deliveries wait in (alerts).
 
+mod actions;
+mod api;
 pub mod evidence;
 pub mod health;
 pub mod input;
 mod intake;
 pub mod model;
+mod panel;
+mod query;
+mod receive;
 mod service;
 pub mod sources;
 mod store;
+mod web;
 
 pub use intake::{ChangesProcessor, receivable};
 pub use model::{ChangeEvent, ChangeKind, ChangeSource, ChangeStatus, Deployment};
+pub use panel::RecentChanges;
+pub use receive::scheme;
 pub use service::{Recorded, count, environments, find, get, page, record, reports};
 pub use store::{Filter, Report};
 
-#[cfg(test)]
-mod tests;
+use crate::web::Routes;
+
+pub fn routes() -> Routes {
+    web::routes().merge(api::routes()).merge(receive::routes())
+}

@@ -8,6 +8,7 @@ use super::store::{self, Filter, Report};
 use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
+use crate::incidents::{IncidentId, Viewer};
 use crate::search::{self, Doc, DocKind};
 use crate::services;
 
@@ -152,4 +153,25 @@ pub async fn reports(db: &Db, id: i64) -> Result<Vec<Report>> {
 
 pub async fn environments(db: &Db) -> Result<Vec<String>> {
     store::environments(db).await
+}
+
+/// The id of a change's service in the catalogue.
+pub async fn service_id(db: &Db, change: &Deployment) -> Result<i64> {
+    services::find_id(db, &change.service)
+        .await?
+        .ok_or_else(|| Error::Internal(format!("service {} of deployment {} vanished", change.service, change.id)))
+}
+
+/// An incident that has a change as evidence.
+#[derive(Clone, Debug)]
+pub struct LinkedIncident {
+    pub id: IncidentId,
+    pub title: String,
+    pub status: String,
+}
+
+/// The incidents that have this change as evidence and that the viewer may see, newest first.
+pub async fn linked_incidents(db: &Db, change: &Deployment, viewer: Viewer) -> Result<Vec<LinkedIncident>> {
+    let rows = store::linked_incidents(db, change.id, viewer).await?;
+    Ok(rows.into_iter().map(|r| LinkedIncident { id: IncidentId(r.id), title: r.title, status: r.status }).collect())
 }

@@ -6,6 +6,7 @@ use crate::args;
 use crate::clock::Timestamp;
 use crate::db::{Db, Sql, Tx, Where};
 use crate::error::{Error, Result};
+use crate::incidents::{self, Viewer};
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -314,4 +315,24 @@ pub async fn environments(db: &Db) -> Result<Vec<String>> {
         )
         .await?;
     Ok(rows.into_iter().map(|r| r.0).collect())
+}
+
+/// An incident that has this change as evidence.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct LinkedRow {
+    pub id: i64,
+    pub title: String,
+    pub status: String,
+}
+
+/// The incidents that have a change as evidence and that the viewer may see, newest first; at most 20.
+pub async fn linked_incidents(db: &Db, id: i64, viewer: Viewer) -> Result<Vec<LinkedRow>> {
+    let mut w = Where::new();
+    w.and("e.reference = ?", id.to_string()).and_raw("e.kind = 'deployment'").and_raw("e.removed_at IS NULL");
+    incidents::visible(&mut w, viewer);
+    let (sql, args) = w.statement(
+        "SELECT i.id, i.title, i.status FROM evidence e JOIN incidents i ON i.id = e.incident_id",
+        "ORDER BY i.started_at DESC, i.id DESC LIMIT 20",
+    );
+    db.fetch_all(sql, args).await
 }

@@ -11,6 +11,7 @@ mod support;
 mod accounts;
 mod alerts;
 mod inbox;
+mod changes;
 mod permissions;
 mod rooms;
 mod schema;
