@@ -100,7 +100,7 @@ pub struct IncidentPlan {
     pub rollback: Option<ChangePlan>,
     pub trace: Option<TracePlan>,
     pub notes: Vec<NotePlan>,
-    /// Word that the slug of the followed runbook contains.
+    /// Slug of the runbook that was followed.
     pub runbook: Option<&'static str>,
     pub tasks: Vec<String>,
     pub postmortem: Option<PostmortemPlan>,
@@ -130,7 +130,7 @@ pub fn flesh_out(
     let operations = seeded.pick(&RESPONDERS).copied().unwrap_or(5);
     let by_alert = skeleton.kind == Kind::Real && seeded.chance(0.78);
     let title = seeded.pick(story.titles).map_or_else(String::new, |t| places.fill(t));
-    let rollback = guilty.filter(|_| story.runbook == "rollback").map(|g| rollback(g, &course, operations));
+    let rollback = guilty.filter(|_| story.key != "slow-query").map(|g| rollback(g, &course, operations));
     let calls_it_off = ending == Ending::Declined;
     IncidentPlan {
         number: 0,

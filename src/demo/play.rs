@@ -19,6 +19,11 @@ use crate::incidents::model::Role;
 use crate::incidents::model::input::{NewEntry, NewTask, StatusChange};
 use crate::incidents::model::{TaskKind, TaskState};
 use crate::incidents::{self, By, Declare, IncidentId, Kind, Layer, MilestoneName, NewMilestone, Severity, Source, Status};
+use crate::runbooks::model::StepKind;
+use crate::runbooks::model::steps::Target;
+use crate::runbooks::service::folder::FolderFile;
+use crate::runbooks::service::runs::{self, RecordInput, StartInput};
+use crate::runbooks::service::sync;
 use crate::services;
 
 /// Acts of one transaction.
@@ -44,10 +49,11 @@ pub async fn play(db: &Db, clock: &Clock, year: &Year, cast: &Cast) -> Result<Pl
         return Err(Error::Internal(format!("the demo needs {} people, not {}", PEOPLE.len(), cast.len())));
     }
     clock.set(year.start);
-    let mut player = Player { cast, ids: HashMap::new(), tasks: HashMap::new() };
+    let mut player = Player { cast, ids: HashMap::new(), tasks: HashMap::new(), runs: HashMap::new() };
     let tx = db.begin().await?;
     player.open_shop(&tx, year.start).await?;
     tx.commit().await?;
+    sync::take_in(db, &runbook_files(), year.start).await?;
     let steps = script(year);
     for batch in steps.chunks(BATCH) {
         let tx = db.begin().await?;
@@ -61,12 +67,27 @@ pub async fn play(db: &Db, clock: &Clock, year: &Year, cast: &Cast) -> Result<Pl
     Ok(Played { services: SERVICES.len(), incidents: player.ids.len(), acts: steps.len() })
 }
 
+/// The runbooks that ship with Faultline, whatever folder the demo is started in.
+fn runbook_files() -> Vec<FolderFile> {
+    #[derive(rust_embed::Embed)]
+    #[folder = "runbooks/"]
+    struct Shipped;
+    Shipped::iter()
+        .filter_map(|name| {
+            let text = Shipped::get(&name)?.data;
+            Some(FolderFile { content: Ok(String::from_utf8_lossy(&text).into_owned()), name: name.into_owned() })
+        })
+        .collect()
+}
+
 struct Player<'a> {
     cast: &'a Cast,
     /// The number in the plan → the incident that came of it.
     ids: HashMap<usize, IncidentId>,
     /// Tasks to finish when the incident is mitigated.
     tasks: HashMap<usize, Vec<incidents::record::Task>>,
+    /// The run of an incident's runbook, until it is over.
+    runs: HashMap<usize, i64>,
 }
 
 impl Player<'_> {
@@ -116,14 +137,14 @@ impl Player<'_> {
             Act::Note { incident, note } => self.note(tx, incident, note, now).await,
             Act::Tasks(incident) => self.add_tasks(tx, incident, now).await,
             Act::Merge(incident) => self.merge(tx, incident, now).await,
+            Act::StartRunbook(incident) => self.start_runbook(tx, incident, now).await,
+            Act::RunbookStep(incident) => self.runbook_step(tx, incident, now).await,
             // Their rooms are played as they come.
             Act::Change(_)
             | Act::AlertFires(_)
             | Act::AlertResolves(_)
             | Act::Trace(_)
             | Act::Evidence(_)
-            | Act::StartRunbook(_)
-            | Act::FinishRunbook(_)
             | Act::DraftPostmortem(_)
             | Act::PublishPostmortem(_)
             | Act::FinishAction { .. } => Ok(()),
@@ -242,5 +263,38 @@ impl Player<'_> {
         let Some(into) = self.ids.get(&original) else { return Ok(()) };
         let reason = "The same failure, seen from the other end";
         incidents::merge(tx, self.id(plan)?, *into, reason, &self.by(plan.commander), now).await
+    }
+
+    async fn start_runbook(&mut self, tx: &Tx, plan: &IncidentPlan, now: Timestamp) -> Result<()> {
+        let Some(slug) = plan.runbook else { return Ok(()) };
+        let input = StartInput { runbook: slug.to_owned(), ..StartInput::default() };
+        let known = [("service", plan.services.first().copied().unwrap_or_default()), ("environment", "production")];
+        let known = known.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+        let run = runs::start(tx, self.id(plan)?, &input, known, &self.by(plan.operations), now).await?;
+        self.runs.insert(plan.number, run.id);
+        Ok(())
+    }
+
+    /// Does what comes next and chooses the first way that leads forward.
+    async fn runbook_step(&mut self, tx: &Tx, plan: &IncidentPlan, now: Timestamp) -> Result<()> {
+        let Some(run_id) = self.runs.get(&plan.number).copied() else { return Ok(()) };
+        let view = runs::view(tx, self.id(plan)?, run_id).await?;
+        let Some((place, step)) = view.progress.current.and_then(|i| Some((i, view.steps.get(i)?))) else {
+            self.runs.remove(&plan.number);
+            return Ok(());
+        };
+        let forward = step.branches.iter().position(|b| match b.target {
+            Target::Step(target) => target > place,
+            Target::End => true,
+        });
+        let skipped = matches!(step.kind, StepKind::Webhook | StepKind::Link);
+        let input = RecordInput {
+            step: step.id.clone(),
+            outcome: if skipped { "skipped" } else { "done" }.to_owned(),
+            branch: forward.map_or_else(String::new, |i| i.to_string()),
+            ..RecordInput::default()
+        };
+        runs::record(tx, self.id(plan)?, run_id, &input, &self.by(plan.operations), now).await?;
+        Ok(())
     }
 }

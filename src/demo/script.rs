@@ -25,7 +25,8 @@ pub enum Act<'a> {
     /// What is known by now is attached: alert, trace, deployment.
     Evidence(&'a IncidentPlan),
     StartRunbook(&'a IncidentPlan),
-    FinishRunbook(&'a IncidentPlan),
+    /// The next step of the run, whichever that is.
+    RunbookStep(&'a IncidentPlan),
     Merge(&'a IncidentPlan),
     DraftPostmortem(&'a IncidentPlan),
     PublishPostmortem(&'a IncidentPlan),
@@ -38,6 +39,9 @@ pub struct Step<'a> {
     pub at: Timestamp,
     pub act: Act<'a>,
 }
+
+/// Steps that are worked through before the incident is mitigated, at most.
+const RUNBOOK_STEPS: i32 = 9;
 
 /// Everything until the year's end, in order; what would come later has not happened.
 pub fn script(year: &Year) -> Vec<Step<'_>> {
@@ -114,14 +118,15 @@ fn lived_through<'a>(steps: &mut Vec<Step<'a>>, incident: &'a IncidentPlan) {
     push(course.declared + until_mitigated / 5, Act::Evidence(incident));
     if incident.runbook.is_some() {
         push(course.declared + until_mitigated / 4, Act::StartRunbook(incident));
+        for step in 1..=RUNBOOK_STEPS {
+            let after = until_mitigated / 4 + until_mitigated * 7 / 10 / RUNBOOK_STEPS * step;
+            push(course.declared + after, Act::RunbookStep(incident));
+        }
     }
     push(course.declared + until_mitigated * 3 / 5, Act::Status { incident, to: Status::Identified });
     if incident.ending == Ending::Open {
         // However long ago it began, nobody has got the better of it yet.
         return;
-    }
-    if incident.runbook.is_some() {
-        push(course.mitigated - TimeDelta::seconds(20), Act::FinishRunbook(incident));
     }
     if let Some(rollback) = &incident.rollback {
         push(rollback.finished, Act::Change(rollback));

@@ -50,7 +50,7 @@ pub struct Story {
     pub alert: (&'static str, &'static str),
     /// The exception at the deepest span of a failed trace.
     pub error: (&'static str, &'static str),
-    /// Word that the fitting runbook's slug contains.
+    /// Slug of the fitting runbook of those that ship with Faultline.
     pub runbook: &'static str,
     pub medians: Medians,
     pub lines: &'static [Line],

@@ -27,3 +27,11 @@ impl Material {
         compute(&self.records, scope, measures)
     }
 }
+
+/// What the filter fields offer: slugs of services and names of teams, at most 500 each.
+///
+/// # Errors
+/// What the database says.
+pub async fn choices(db: &Db) -> Result<(Vec<String>, Vec<String>)> {
+    store::choices(db).await
+}

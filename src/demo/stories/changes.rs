@@ -15,7 +15,7 @@ pub(super) const STORIES: [Story; 5] = [
         guilty: Guilty::Deployment,
         alert: ("HighErrorRate", "5xx share of {service} is {n} % over 5 minutes"),
         error: ("NullPointerException", "Cannot invoke \"Address.country()\" because \"address\" is null"),
-        runbook: "rollback",
+        runbook: "bad-deployment-rollback",
         medians: [6.0, 3.0, 17.0, 22.0],
         lines: &[
             story(0.02, "Error share of {service} jumped from 0.1 % to {n} %, seen first in {caller}."),
@@ -49,7 +49,7 @@ pub(super) const STORIES: [Story; 5] = [
         guilty: Guilty::Deployment,
         alert: ("HighLatency", "p99 of {service} is above 4 s for 10 minutes"),
         error: ("QueryTimeout", "canceling statement due to statement timeout after 5000 ms"),
-        runbook: "rollback",
+        runbook: "slow-queries-and-lock-contention",
         medians: [11.0, 4.0, 31.0, 26.0],
         lines: &[
             story(0.02, "p99 latency of {service} climbed from 180 ms to over 4 s."),
@@ -76,7 +76,7 @@ pub(super) const STORIES: [Story; 5] = [
         guilty: Guilty::Configuration,
         alert: ("RequestsRejected", "{service} rejects {n} % of requests with 429"),
         error: ("RateLimitExceeded", "limit of 50 requests per second reached"),
-        runbook: "rollback",
+        runbook: "bad-deployment-rollback",
         medians: [4.0, 3.0, 12.0, 14.0],
         lines: &[
             story(0.02, "{caller} sees 429 from {service} for {n} % of its calls."),
@@ -99,7 +99,7 @@ pub(super) const STORIES: [Story; 5] = [
         guilty: Guilty::FeatureFlag,
         alert: ("ConversionDrop", "Conversion through {service} is {n} % below last week"),
         error: ("ValidationError", "unknown variant `express_v2`, expected `standard` or `express`"),
-        runbook: "rollback",
+        runbook: "bad-deployment-rollback",
         medians: [24.0, 6.0, 14.0, 11.0],
         lines: &[
             story(0.02, "Customer care reports that some customers cannot get past {caller}."),
@@ -129,7 +129,7 @@ pub(super) const STORIES: [Story; 5] = [
         guilty: Guilty::Deployment,
         alert: ("PodRestarts", "{service} restarted {n} times in 15 minutes"),
         error: ("ConnectionReset", "upstream closed the connection before the response was complete"),
-        runbook: "rollback",
+        runbook: "memory-leak-and-crash-loop",
         medians: [19.0, 5.0, 24.0, 45.0],
         lines: &[
             story(0.02, "Instances of {service} are killed at their memory limit every few minutes."),

@@ -11,7 +11,7 @@ pub(super) const STORIES: [Story; 5] = [
         guilty: Guilty::Nothing,
         alert: ("RequestRateHigh", "{service} receives {n} times its usual traffic"),
         error: ("DeadlineExceeded", "context deadline exceeded after 2000 ms, attempt 4 of 4"),
-        runbook: "retry",
+        runbook: "dependency-timeouts-and-retry-storm",
         medians: [4.0, 3.0, 33.0, 28.0],
         lines: &[
             story(0.02, "{service} gets {n} times its usual traffic; {caller} times out on most calls."),
@@ -43,7 +43,7 @@ pub(super) const STORIES: [Story; 5] = [
         guilty: Guilty::Nothing,
         alert: ("PoolExhausted", "All connections of {service} are in use for 2 minutes"),
         error: ("PoolTimeout", "timed out after 30s waiting for a connection, 40 of 40 in use"),
-        runbook: "connection",
+        runbook: "database-connection-exhaustion",
         medians: [5.0, 4.0, 23.0, 19.0],
         lines: &[
             story(0.02, "Requests to {service} wait thirty seconds and fail: no connection is free."),
@@ -66,7 +66,7 @@ pub(super) const STORIES: [Story; 5] = [
         guilty: Guilty::Nothing,
         alert: ("QueueLag", "Oldest message for {service} is {n} minutes old"),
         error: ("PoisonMessage", "cannot decode message: missing field `slot_id` at offset 88213"),
-        runbook: "queue",
+        runbook: "queue-backlog",
         medians: [14.0, 6.0, 38.0, 55.0],
         lines: &[
             story(0.02, "The oldest message for {service} is {n} minutes old and ageing."),
@@ -96,7 +96,7 @@ pub(super) const STORIES: [Story; 5] = [
         guilty: Guilty::Nothing,
         alert: ("CacheHitRateLow", "Hit rate of {service} fell to {n} %"),
         error: ("Unavailable", "no healthy upstream: 3 of 3 ejected"),
-        runbook: "retry",
+        runbook: "cache-stampede",
         medians: [3.0, 3.0, 21.0, 18.0],
         lines: &[
             story(0.02, "A cache node restarted and came back empty; all reads of {service} go to the database."),
@@ -119,7 +119,7 @@ pub(super) const STORIES: [Story; 5] = [
         guilty: Guilty::Nothing,
         alert: ("DiskFull", "Volume of {service} is {n} % full"),
         error: ("IOException", "No space left on device"),
-        runbook: "queue",
+        runbook: "disk-full",
         medians: [9.0, 7.0, 26.0, 31.0],
         lines: &[
             story(0.02, "{service} refuses writes: its volume is full."),

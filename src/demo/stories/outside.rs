@@ -11,7 +11,7 @@ pub(super) const STORIES: [Story; 5] = [
         guilty: Guilty::Nothing,
         alert: ("TlsHandshakeFailures", "{n} % of connections to {service} fail in the handshake"),
         error: ("SSLHandshakeException", "certificate has expired: notAfter is in the past"),
-        runbook: "certificate",
+        runbook: "certificate-expiry",
         medians: [3.0, 4.0, 34.0, 16.0],
         lines: &[
             story(0.02, "{caller} cannot connect to {service}: its certificate expired at midnight UTC."),
@@ -37,7 +37,7 @@ pub(super) const STORIES: [Story; 5] = [
         guilty: Guilty::Nothing,
         alert: ("TargetsDown", "{n} % of the targets of {service} are down"),
         error: ("ConnectTimeout", "connect to 10.2.14.7:8443 timed out after 3000 ms"),
-        runbook: "zone",
+        runbook: "zone-or-region-loss",
         medians: [2.0, 2.0, 29.0, 70.0],
         lines: &[
             story(0.01, "A third of all instances stopped answering within seconds; all of them are in zone b."),
@@ -62,7 +62,7 @@ pub(super) const STORIES: [Story; 5] = [
         guilty: Guilty::Nothing,
         alert: ("DependencyErrors", "{n} % of calls from {service} to its provider fail"),
         error: ("BadGateway", "provider answered 503 Service Unavailable"),
-        runbook: "retry",
+        runbook: "third-party-outage",
         medians: [5.0, 4.0, 27.0, 62.0],
         lines: &[
             story(0.02, "Calls of {service} to its provider fail with 503; {caller} shows an error."),
@@ -84,7 +84,7 @@ pub(super) const STORIES: [Story; 5] = [
         guilty: Guilty::Nothing,
         alert: ("DnsFailures", "{n} % of lookups in {service} fail"),
         error: ("UnknownHostException", "temporary failure in name resolution"),
-        runbook: "zone",
+        runbook: "dns-resolution-failures",
         medians: [4.0, 3.0, 36.0, 24.0],
         lines: &[
             story(0.02, "{caller} cannot resolve {service} for {n} % of its calls."),
@@ -107,7 +107,7 @@ pub(super) const STORIES: [Story; 5] = [
         guilty: Guilty::Nothing,
         alert: ("Saturation", "{service} runs at {n} % of its capacity"),
         error: ("Overloaded", "request rejected: queue is full (512)"),
-        runbook: "retry",
+        runbook: "dependency-timeouts-and-retry-storm",
         medians: [7.0, 4.0, 19.0, 35.0],
         lines: &[
             story(0.02, "Traffic is {n} % above the usual evening peak; {service} queues and rejects."),
