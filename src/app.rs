@@ -14,7 +14,7 @@ use tower_http::csrf::CsrfLayer;
 use crate::state::AppState;
 use crate::inbox::{Inbox, Kind, Limit};
 use crate::web::{self, Routes};
-use crate::{accounts, alerts, deployments, health};
+use crate::{accounts, alerts, deployments, health, reports};
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
 pub const PAGE_BODY_LIMIT: usize = 2 * 1024 * 1024;
@@ -27,6 +27,7 @@ pub fn routes() -> Routes {
         .merge(accounts::routes())
         .merge(alerts::routes())
         .merge(deployments::routes())
+        .merge(reports::routes())
 }
 
 /// The inbox of this node, with every room's processor. Deliveries that arrive through [`router`] are

@@ -3,6 +3,7 @@
 mod accounts;
 mod check;
 mod database;
+pub mod demo;
 mod eval;
 pub mod serve;
 
@@ -41,6 +42,9 @@ enum Command {
     /// Serve the web application (the default)
     #[command(after_help = "Example:\n  faultline serve --database-url sqlite:/var/lib/faultline/faultline.db")]
     Serve,
+    /// Serve a year of a believable company from a temporary database
+    #[command(after_help = "Example:\n  faultline demo --listen 127.0.0.1:8080")]
+    Demo,
     /// Users
     #[command(subcommand)]
     User(accounts::UserCommand),
@@ -72,6 +76,7 @@ pub async fn run(cli: Cli) -> Result<()> {
     let config = Config::load(cli.settings, cli.config.as_deref())?;
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(config).await,
+        Command::Demo => demo::run(config).await,
         Command::User(command) => accounts::user(&open(config).await?, command).await,
         Command::Token(command) => accounts::token(&open(config).await?, command).await,
         Command::Backup { file } => database::backup(&config, &file).await,

@@ -83,10 +83,26 @@ impl Db {
         Ok(db)
     }
 
+    /// Like [`Db::connect`] for a SQLite file that may be lost with the power: writes do not wait for
+    /// the disk. For the demo and for benches.
+    ///
+    /// # Errors
+    /// As [`Db::connect`]; `Invalid` for another engine's URL.
+    pub async fn connect_scratch(url: &DbUrl) -> Result<Self> {
+        if !url.is_sqlite() {
+            return Err(Error::invalid("database_url", "must be sqlite:<file> for a scratch database"));
+        }
+        let (notices, _) = broadcast::channel(notice::BACKLOG);
+        let inner = open_sqlite(url, SqliteSynchronous::Off).await?;
+        let db = Self { inner: Arc::new(inner), notices };
+        db.migrate().await?;
+        Ok(db)
+    }
+
     /// Opens the database as it is. `max_connections` bounds PostgreSQL's pool.
     pub async fn connect_unmigrated(url: &DbUrl, max_connections: u32) -> Result<Self> {
         let (notices, _) = broadcast::channel(notice::BACKLOG);
-        let inner = if url.is_sqlite() { open_sqlite(url).await? } else { open_postgres(url, max_connections).await? };
+        let inner = if url.is_sqlite() { open_sqlite(url, SqliteSynchronous::Full).await? } else { open_postgres(url, max_connections).await? };
         if let Inner::Postgres(pool) = &inner {
             notice::spawn_listener(pool.clone(), notices.clone());
         }
@@ -108,12 +124,12 @@ impl Db {
     }
 }
 
-async fn open_sqlite(url: &DbUrl) -> Result<Inner> {
+async fn open_sqlite(url: &DbUrl, synchronous: SqliteSynchronous) -> Result<Inner> {
     let options = SqliteConnectOptions::from_str(url.expose())?
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        // What was acknowledged must survive a power cut.
-        .synchronous(SqliteSynchronous::Full)
+        // Full unless told otherwise: what was acknowledged must survive a power cut.
+        .synchronous(synchronous)
         .foreign_keys(true)
         .busy_timeout(ACQUIRE_TIMEOUT)
         .pragma("temp_store", "memory");

@@ -127,17 +127,14 @@ fn traces_are_trees_whose_children_lie_within_their_parents() {
 async fn the_whole_year_can_be_played() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = crate::db::DbUrl::sqlite_file(&folder.path().join("demo.db"));
-    let db = crate::db::Db::connect(&url).await.expect("opened");
+    let db = crate::db::Db::connect_scratch(&url).await.expect("opened");
     let tx = db.begin().await.expect("begun");
     let mut cast = Vec::new();
     for person in PEOPLE {
-        let id = tx
-            .insert(
-                "INSERT INTO users (email, name, password_hash, role, created_at) VALUES ($1, $2, '!', $3, 0) RETURNING id",
-                crate::args![person.email, person.name, person.role],
-            )
+        let role = person.role.parse().expect("a role");
+        let id = crate::accounts::service::add_person(&tx, year().start, person.email, person.name, role)
             .await
-            .expect("inserted");
+            .expect("added");
         cast.push(crate::incidents::By { user_id: Some(id), name: person.name.to_owned() });
     }
     tx.commit().await.expect("committed");

@@ -18,5 +18,5 @@ pub fn routes() -> Routes {
 async fn mttr(cx: Cx, Query(query): Query<ScopeQuery>) -> Result<Json<ReportJson>> {
     let scope = Scope::parse(&query, cx.now(), zone(&cx).await?)?;
     let material = service::load(&cx.state.db, &scope, viewer(cx.actor()?)).await?;
-    Ok(Json(ReportJson::of(&material.report(&scope, &Measure::ALL), &Measure::ALL)))
+    Ok(Json(ReportJson::of(&material.report(&scope, &Measure::SHARED), &Measure::SHARED)))
 }

@@ -7,9 +7,18 @@
 //! its period and that the viewer may see, [`model::compute`] decides who counts and why not, and
 //! [`view`], [`json`] and [`export`] show the same [`model::compute::Report`] to people and machines.
 
+mod api;
 pub mod export;
+mod filters;
 pub mod json;
 pub mod model;
 pub mod service;
 mod store;
 pub mod view;
+mod web;
+
+use crate::web::Routes;
+
+pub fn routes() -> Routes {
+    web::routes().merge(api::routes())
+}

@@ -32,7 +32,7 @@ pub struct Cell {
     pub p90: String,
     pub p95: String,
     pub mean: String,
-    /// `8m to 21m`; empty when there are too few values.
+    /// `8m–21m`; empty when there are too few values.
     pub interval: String,
     /// The incidents behind it.
     pub href: String,
@@ -44,10 +44,12 @@ impl Cell {
         Self {
             n: s.n,
             p50: duration(s.p50),
-            p90: duration(s.p90),
-            p95: duration(s.p95),
-            mean: duration(s.mean),
-            interval: s.interval.map_or_else(String::new, |(low, high)| format!("{} to {}", duration(low), duration(high))),
+            p90: short_duration(s.p90),
+            p95: short_duration(s.p95),
+            mean: short_duration(s.mean),
+            interval: s
+                .interval
+                .map_or_else(String::new, |(low, high)| format!("{}–{}", short_duration(low), short_duration(high))),
             href,
         }
     }

@@ -115,7 +115,7 @@ async fn show(cx: Cx, Query(query): Query<ReportQuery>) -> Result<Response> {
 impl Body {
     fn of(material: &Material, scope: &Scope, measure: Measure, all_slices: bool) -> Self {
         let slices =
-            if all_slices { vec![GroupBy::Service, GroupBy::Severity, GroupBy::Week] } else { vec![scope.group_by] };
+            if all_slices { vec![GroupBy::Week, GroupBy::Severity, GroupBy::Service] } else { vec![scope.group_by] };
         let report = material.report(scope, &Measure::MAIN);
         let earlier = material.report(&scope.before(), &Measure::MAIN);
         let sections = slices
@@ -261,8 +261,8 @@ fn line(record: &Record, values: &[Option<i64>], scope: &Scope) -> Line {
 
 async fn export_groups(cx: Cx, Query(query): Query<ReportQuery>) -> Result<Response> {
     let scope = Scope::parse(&query.scope, cx.now(), zone(&cx).await?)?;
-    let report = service::load(&cx.state.db, &scope, viewer(cx.actor()?)).await?.report(&scope, &Measure::ALL);
-    Ok(csv("faultline-report.csv", export::groups_csv(&report, &Measure::ALL)))
+    let report = service::load(&cx.state.db, &scope, viewer(cx.actor()?)).await?.report(&scope, &Measure::SHARED);
+    Ok(csv("faultline-report.csv", export::groups_csv(&report, &Measure::SHARED)))
 }
 
 async fn export_incidents(cx: Cx, Query(query): Query<ReportQuery>) -> Result<Response> {

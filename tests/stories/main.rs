@@ -14,4 +14,5 @@ mod inbox;
 mod changes;
 mod permissions;
 mod rooms;
+mod reports;
 mod schema;

@@ -44,6 +44,10 @@ impl Measure {
     /// The four that every report shows.
     pub const MAIN: [Self; 4] = [Self::Mttd, Self::Mtta, Self::Mttm, Self::Mttr];
 
+    /// Those of the API and the exports. The variants of MTTR stay out: an incident without an end of
+    /// impact would be listed as left out everywhere.
+    pub const SHARED: [Self; 5] = [Self::Mttd, Self::Mtta, Self::Mttm, Self::Mttr, Self::Mtbf];
+
     pub const fn definition(self) -> Definition {
         const fn span(
             key: &'static str,

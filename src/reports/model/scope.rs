@@ -103,7 +103,7 @@ impl Scope {
             }),
         };
         let to = match query.to.trim() {
-            "" => now + TimeDelta::seconds(1),
+            "" => next_minute(now),
             text => bound(text, zone, 1).unwrap_or_else(|| {
                 errors.add("to", not_a_date(text));
                 now
@@ -218,7 +218,9 @@ impl Scope {
 
     /// One sentence with every filter, printed above the numbers.
     pub fn in_words(&self) -> String {
-        let mut text = format!("{} to {}, {} time", self.from_text(), self.to_text(), self.zone.name());
+        let shown = |text: String| text.strip_suffix(":00Z").map_or(text.clone(), |t| format!("{} UTC", t.replace('T', " ")));
+        let (from, to) = (shown(self.from_text()), shown(self.to_text()));
+        let mut text = format!("{from} to {to}, days in {}", self.zone.name());
         for (what, list) in [("services", &self.services), ("teams", &self.teams)] {
             if !list.is_empty() {
                 let _ = write!(text, "; {what} {}", list.join(", "));
@@ -302,6 +304,11 @@ fn bound(text: &str, zone: Tz, days: i64) -> Option<Timestamp> {
         Ok(_) => None,
         Err(_) => Timestamp::parse(text),
     }
+}
+
+/// Just after now, but not to the microsecond: the period stands in addresses.
+fn next_minute(now: Timestamp) -> Timestamp {
+    Timestamp::from_secs(now.as_micros().div_euclid(60_000_000).saturating_add(1).saturating_mul(60))
 }
 
 fn not_a_date(text: &str) -> String {
