@@ -14,7 +14,8 @@ use tower_http::csrf::CsrfLayer;
 use crate::state::AppState;
 use crate::inbox::{Inbox, Kind, Limit};
 use crate::web::{self, Routes};
-use crate::{accounts, alerts, deployments, health, reports};
+use crate::traces::SpanStore;
+use crate::{accounts, alerts, deployments, health, logs, reports, traces};
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
 pub const PAGE_BODY_LIMIT: usize = 2 * 1024 * 1024;
@@ -28,6 +29,8 @@ pub fn routes() -> Routes {
         .merge(alerts::routes())
         .merge(deployments::routes())
         .merge(reports::routes())
+        .merge(traces::routes())
+        .merge(logs::routes())
 }
 
 /// The inbox of this node, with every room's processor. Deliveries that arrive through [`router`] are
@@ -47,6 +50,7 @@ pub fn router(state: AppState) -> Router {
     routes()
         .into_router()
         .layer(Extension(inbox(&state)))
+        .layer(Extension(SpanStore::new(state.db.clone(), state.clock.clone())))
         .layer(DefaultBodyLimit::max(PAGE_BODY_LIMIT))
         .layer(csrf(&state))
         .layer(from_fn_with_state(state.clone(), web::authenticate))

@@ -4,8 +4,20 @@
 //! imports this room for a trace's logs, never the other way round).
 
 pub mod model;
+mod receive;
 pub mod service;
 mod store;
 #[cfg(test)]
 mod tests;
+mod web;
 pub mod wire;
+
+use crate::web::{Access, Routes};
+
+pub fn routes() -> Routes {
+    Routes::new().post("/v1/logs", Access::Ingest, receive::receive_otlp).get("/logs", Access::VIEWER, web::list).get(
+        "/api/v1/logs",
+        Access::VIEWER,
+        web::list_json,
+    )
+}

@@ -88,26 +88,29 @@ pub fn success(encoding: Encoding, signal: Signal, rejected: usize, message: &st
     }
 }
 
-/// The body of an error.
-pub fn failure(encoding: Encoding, error: &Error) -> Vec<u8> {
-    let status = RpcStatus { code: rpc_code(error), message: error.public_message() };
+/// What a sender of another content type is told.
+pub const WRONG_TYPE: &str = "send OTLP as application/x-protobuf or application/json";
+
+/// The body of an error with this HTTP status.
+pub fn failure(encoding: Encoding, http_status: u16, message: &str) -> Vec<u8> {
+    let status = RpcStatus { code: rpc_code(http_status), message: message.to_owned() };
     match encoding {
         Encoding::Protobuf => status.encode_to_vec(),
         Encoding::Json => json!({"code": status.code, "message": status.message}).to_string().into_bytes(),
     }
 }
 
-/// The `google.rpc.Code` for an error of ours.
-const fn rpc_code(error: &Error) -> i32 {
-    match error {
-        Error::BadRequest(_) | Error::Invalid(_) => 3,
-        Error::NotFound(_) => 5,
-        Error::Forbidden(_) => 7,
-        Error::TooLarge { .. } | Error::RateLimited { .. } => 8,
-        Error::Conflict(_) => 10,
-        Error::Internal(_) => 13,
-        Error::Unavailable(_) => 14,
-        Error::Unauthenticated => 16,
+/// The `google.rpc.Code` that an HTTP status stands for.
+const fn rpc_code(http_status: u16) -> i32 {
+    match http_status {
+        400 | 422 => 3,
+        404 => 5,
+        403 => 7,
+        413 | 429 => 8,
+        409 => 10,
+        503 => 14,
+        401 => 16,
+        _ => 13,
     }
 }
 
@@ -242,9 +245,8 @@ mod tests {
 
     #[test]
     fn errors_are_rpc_statuses_in_both_encodings() {
-        let error = Error::BadRequest("no".into());
-        assert_eq!(failure(Encoding::Json, &error), br#"{"code":3,"message":"no"}"#);
-        let status = RpcStatus::decode(failure(Encoding::Protobuf, &error).as_slice()).expect("a status");
+        assert_eq!(failure(Encoding::Json, 400, "no"), br#"{"code":3,"message":"no"}"#);
+        let status = RpcStatus::decode(failure(Encoding::Protobuf, 400, "no").as_slice()).expect("a status");
         assert_eq!((status.code, status.message.as_str()), (3, "no"));
     }
 

@@ -4,14 +4,27 @@
 //! storage, pages and API of traces. Does not: ids and attribute values (`telemetry`), log records
 //! (`logs`), ranking of causes over many traces (`suspects`).
 
+mod api;
 pub mod batch;
 pub mod calls;
+mod evidence;
 pub mod explain;
+pub mod jobs;
 pub mod model;
+mod receive;
 pub mod service;
 mod store;
 #[cfg(test)]
 mod tests;
+mod web;
 pub mod wire;
 
+pub use evidence::TraceEvidence;
 pub use service::ingest::SpanStore;
+
+use crate::web::Routes;
+
+/// `app.rs` hands a [`SpanStore`] to these by an `Extension`.
+pub fn routes() -> Routes {
+    web::routes().merge(api::routes()).merge(receive::routes())
+}

@@ -16,3 +16,4 @@ mod permissions;
 mod rooms;
 mod reports;
 mod schema;
+mod traces;

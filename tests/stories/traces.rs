@@ -1,0 +1,230 @@
+//! Traces and logs: from a sender's request to the page that explains them.
+
+use std::io::Write;
+
+use chrono::TimeDelta;
+use faultline::accounts::Role;
+use faultline::incidents::{self, By, DeclareInput, Source};
+use faultline::traces::{jobs, wire};
+use prost::Message;
+use serde_json::json;
+
+use crate::support::{Browser, TestApp, sample};
+
+const TWO_SERVICES: &str = include_str!("../fixtures/traces/otlp_two_services.json");
+const TRACE: &str = "5b8efff798038103d269b633813fc60c";
+const JSON: (&str, &str) = ("content-type", "application/json");
+const PROTO: (&str, &str) = ("content-type", "application/x-protobuf");
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// The fixture in protobuf, as an SDK would send it.
+fn in_protobuf() -> Vec<u8> {
+    wire::otlp_proto::encode(&wire::otlp_json::decode(TWO_SERVICES.as_bytes()).unwrap().records)
+}
+
+async fn settle(app: &TestApp) {
+    app.advance(TimeDelta::seconds(10));
+    jobs::run_once(&app.state, false).await.unwrap();
+}
+
+async fn declare(app: &TestApp, private: bool) -> String {
+    let tx = app.state.db.begin().await.unwrap();
+    let input =
+        DeclareInput { title: "Checkout fails".into(), severity: "SEV2".into(), private, ..DeclareInput::default() };
+    let declared = input.normalize(app.state.now(), Source::Person).unwrap();
+    let id = incidents::declare(&tx, &declared, &By::system("test"), app.state.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    id.to_string()
+}
+
+async fn send_fixture(sender: &mut Browser) {
+    sender.post_bytes("/v1/traces", &[JSON], TWO_SERVICES).await.expect(200);
+}
+
+crate::on_both! {
+    async fn a_trace_as_json_is_answered_listed_and_drawn(app: TestApp) {
+        let mut sender = app.sender().await;
+        let answer = sender.post_bytes("/v1/traces", &[JSON], TWO_SERVICES).await.expect(200);
+        assert_eq!(answer.header("content-type"), "application/json");
+        assert_eq!(answer.json(), json!({}), "full success leaves partialSuccess unset");
+
+        let mut viewer = app.browser(Role::Viewer).await;
+        viewer.get("/traces").await.expect(200).contains(TRACE).contains("checkout").contains("2 failed");
+        viewer.get("/traces?service=inventory&error=1").await.expect(200).contains(TRACE);
+        viewer.get("/traces?service=checkout&operation=nothing").await.expect(200).contains("No traces");
+        viewer.get("/traces?min_duration_ms=soon").await.expect(200).contains("is not a number");
+        let page = viewer.get(&format!("/traces/{TRACE}")).await.expect(200);
+        let page = page.contains("First error").contains("OutOfStock: no item 7").contains("first error</strong>");
+        page.contains("<svg").lacks("style=");
+        viewer.get(&format!("/traces/{TRACE}?span=eee19b7ec3c1b174")).await.expect(200).contains("exception.message").contains("1.3.2");
+        // Other ways to name it lead to the same page.
+        viewer.get("/traces/D269B633813FC60C").await.redirects_to(&format!("/traces/{TRACE}"));
+        viewer.get("/traces?q=15161849952847513100").await.redirects_to(&format!("/traces/{TRACE}"));
+        viewer.get("/traces?q=0123456789abcdef0123456789abcdef").await.expect(200).contains("is not in this store");
+        viewer.get("/traces?q=hello").await.expect(200).contains("names no trace");
+        viewer.get("/traces/0123456789abcdef0123456789abcdef").await.expect(404);
+    }
+
+    async fn protobuf_is_answered_in_protobuf_and_repeats_do_no_harm(app: TestApp) {
+        let mut sender = app.sender().await;
+        for _ in 0..2 {
+            let answer = sender.post_bytes("/v1/traces", &[PROTO], in_protobuf()).await.expect(200);
+            assert_eq!(answer.header("content-type"), "application/x-protobuf");
+            assert_eq!(answer.text(), "");
+        }
+        sender.post_bytes("/v1/traces", &[PROTO, ("content-encoding", "gzip")], gzip(&in_protobuf())).await.expect(200);
+        let mut api = app.api(Role::Viewer).await;
+        let trace = api.get(&format!("/api/v1/traces/{TRACE}")).await.expect(200).json();
+        assert_eq!(trace["span_count"], 2);
+        assert_eq!(trace["spans"].as_array().map(Vec::len), Some(2));
+        assert_eq!(trace["first_error"]["service"], "inventory");
+        assert_eq!(trace["first_error"]["message"], "OutOfStock: no item 7");
+        let list = api.get("/api/v1/traces?service=inventory&error=true&limit=1").await.expect(200).json();
+        assert_eq!(list["items"][0]["trace_id"], TRACE);
+        assert_eq!(list["next_cursor"], json!(null));
+    }
+
+    async fn one_bad_span_is_named_and_its_neighbours_are_kept(app: TestApp) {
+        let mut sender = app.sender().await;
+        let mut body: serde_json::Value = serde_json::from_str(TWO_SERVICES).unwrap();
+        body["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["spanId"] = json!("12");
+        let answer = sender.post_bytes("/v1/traces", &[JSON], body.to_string()).await.expect(200).json();
+        assert_eq!(answer["partialSuccess"]["rejectedSpans"], "1");
+        assert!(answer["partialSuccess"]["errorMessage"].as_str().unwrap().contains("span id '12' has 2 characters"));
+        let mut viewer = app.browser(Role::Viewer).await;
+        viewer.get(&format!("/traces/{TRACE}")).await.expect(200).contains("checkout").lacks("OutOfStock");
+    }
+
+    async fn what_cannot_be_read_is_refused_in_the_senders_own_format(app: TestApp) {
+        #[derive(Clone, PartialEq, Message)]
+        struct Status {
+            #[prost(int32, tag = "1")]
+            code: i32,
+            #[prost(string, tag = "2")]
+            message: String,
+        }
+        let mut sender = app.sender().await;
+        let answer = sender.post_bytes("/v1/traces", &[PROTO], b"\x0a\xff".as_slice()).await.expect(400);
+        let status = Status::decode(answer.text().as_bytes()).unwrap();
+        assert_eq!(status.code, 3);
+        let answer = sender.post_bytes("/v1/traces", &[JSON], "[").await.expect(400);
+        assert_eq!(answer.json()["code"], 3);
+        sender.post_bytes("/v1/traces", &[JSON, ("content-encoding", "gzip")], &gzip(b"{}")[..8]).await.expect(400);
+        sender.post_bytes("/v1/traces", &[("content-type", "text/csv")], "a,b").await.expect(400).contains("application/x-protobuf");
+        let bomb = gzip(&vec![b' '; 80 << 20]);
+        sender.post_bytes("/v1/traces", &[JSON, ("content-encoding", "gzip")], bomb).await.expect(413);
+        sender.post_bytes("/v1/traces", &[JSON], "{}").await.expect(200);
+        let mut stranger = app.visitor();
+        assert_eq!(stranger.post_bytes("/v1/traces", &[JSON], TWO_SERVICES).await.expect(401).json()["code"], 16);
+        stranger.post_bytes("/v1/logs", &[JSON], "{}").await.expect(401);
+        stranger.post_bytes("/api/v2/spans", &[JSON], "[]").await.expect(401);
+    }
+
+    async fn zipkin_spans_are_taken(app: TestApp) {
+        let mut sender = app.sender().await;
+        let body = sample("zipkin/skew.json").unwrap_or_else(|| {
+            br#"[{"traceId":"1e223ff1f80f1c69","id":"bf396325699c84bf","kind":"SERVER","name":"get","timestamp":1470150004071068,
+               "duration":99411,"localEndpoint":{"serviceName":"servicea"}},{"traceId":"1e223ff1f80f1c69","parentId":"bf396325699c84bf",
+               "id":"74280ae0c10d8062","kind":"SERVER","name":"post","timestamp":1470150004008761,"duration":93577,"shared":true,
+               "localEndpoint":{"serviceName":"serviceb"}}]"#.to_vec()
+        });
+        sender.post_bytes("/api/v2/spans", &[JSON], body).await.expect(202);
+        sender.post_bytes("/api/v2/spans", &[JSON], "{}").await.expect(400);
+        sender.post_bytes("/api/v2/spans", &[JSON], r#"[{"id":"1"}]"#).await.expect(400);
+        let mut viewer = app.browser(Role::Viewer).await;
+        viewer.get("/traces/00000000000000001e223ff1f80f1c69").await.expect(200).contains("serviceb").contains("clock corrected");
+    }
+
+    async fn services_and_their_calls_appear_in_the_catalogue(app: TestApp) {
+        let mut sender = app.sender().await;
+        send_fixture(&mut sender).await;
+        settle(&app).await;
+        let checkout = faultline::services::get(&app.state.db, "checkout").await.unwrap();
+        assert!(checkout.discovered);
+        let callees = faultline::services::dependencies(&app.state.db, &checkout).await.unwrap();
+        assert_eq!(callees.iter().map(|e| (e.service.as_str(), e.declared)).collect::<Vec<_>>(), [("inventory", false)]);
+    }
+
+    async fn logs_stand_beside_their_spans(app: TestApp) {
+        let mut sender = app.sender().await;
+        send_fixture(&mut sender).await;
+        let logs = json!({"resourceLogs": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "inventory"}}]},
+            "scopeLogs": [{"logRecords": [
+                {"timeUnixNano": "1544712660500000000", "severityNumber": 17, "body": {"stringValue": "stock table locked <b>"},
+                 "traceId": TRACE, "spanId": "eee19b7ec3c1b174"},
+                {"timeUnixNano": "1544712660500000000", "traceId": "77"}]}]}]});
+        let answer = sender.post_bytes("/v1/logs", &[JSON], logs.to_string()).await.expect(200).json();
+        assert_eq!(answer["partialSuccess"]["rejectedLogRecords"], "1");
+        let mut viewer = app.browser(Role::Viewer).await;
+        let page = viewer.get(&format!("/traces/{TRACE}")).await.expect(200);
+        page.contains("stock table locked").lacks("locked <b>");
+        viewer.get("/logs?level=error&q=LOCKED&service=inventory").await.expect(200).contains("stock table locked");
+        viewer.get("/logs?level=fatal").await.expect(200).contains("No log records");
+        viewer.get(&format!("/logs?trace={TRACE}")).await.expect(200).contains("stock table locked");
+        viewer.get("/logs?trace=xyz").await.expect(200).contains("is not a whole trace id");
+        let mut api = app.api(Role::Viewer).await;
+        let found = api.get("/api/v1/logs?service=inventory").await.expect(200).json();
+        assert_eq!(found["items"][0]["severity"], 17);
+    }
+
+    async fn a_trace_kept_with_an_incident_outlives_the_store(app: TestApp) {
+        let mut sender = app.sender().await;
+        send_fixture(&mut sender).await;
+        let incident = declare(&app, false).await;
+        let mut responder = app.browser(Role::Responder).await;
+        let attach = format!("/traces/{TRACE}/attach");
+        responder.post_form(&attach, &[("incident", &incident)]).await.redirects_to(&format!("/incidents/{incident}/evidence"));
+        let mut viewer = app.browser(Role::Viewer).await;
+        viewer.post_form(&attach, &[("incident", &incident)]).await.expect(403);
+
+        // Years later the store has forgotten it.
+        app.advance(TimeDelta::days(4_000));
+        jobs::run_once(&app.state, true).await.unwrap();
+        let mut viewer = app.browser(Role::Viewer).await;
+        viewer.get(&format!("/traces/{TRACE}")).await.expect(404);
+        let (evidence, snapshot) = kept(&app, &incident).await;
+        assert_eq!(evidence.reference, TRACE);
+        let html = incidents::hooks::EvidenceSource::draw(&faultline::traces::TraceEvidence, &evidence, &snapshot).unwrap().unwrap();
+        for text in ["OutOfStock: no item 7", "inventory", "checkout", "<svg"] {
+            assert!(html.contains(text), "{text} is kept");
+        }
+    }
+
+    async fn a_private_incident_is_not_told_to_others(app: TestApp) {
+        let mut sender = app.sender().await;
+        send_fixture(&mut sender).await;
+        let incident = declare(&app, true).await;
+        let mut responder = app.browser(Role::Responder).await;
+        responder.post_form(&format!("/traces/{TRACE}/attach"), &[("incident", &incident)]).await.expect(404);
+        responder.post_form(&format!("/traces/{TRACE}/attach"), &[("incident", "soon")]).await.expect(422);
+    }
+
+    async fn a_failing_trace_is_compared_with_a_healthy_one(app: TestApp) {
+        let mut sender = app.sender().await;
+        send_fixture(&mut sender).await;
+        let compare = format!("/traces/{TRACE}/compare");
+        let mut viewer = app.browser(Role::Viewer).await;
+        viewer.get(&compare).await.expect(200).contains("Nothing to compare with");
+        let mut healthy: serde_json::Value = serde_json::from_str(TWO_SERVICES).unwrap();
+        for group in healthy["resourceSpans"].as_array_mut().unwrap() {
+            let span = &mut group["scopeSpans"][0]["spans"][0];
+            span["traceId"] = json!("6b8efff798038103d269b633813fc60c");
+            (span["status"], span["attributes"], span["events"]) = (json!({}), json!([]), json!([]));
+        }
+        sender.post_bytes("/v1/traces", &[JSON], healthy.to_string()).await.expect(200);
+        viewer.get(&compare).await.expect(200).contains("newly failing").contains("First divergence").contains("inventory GET /items/{id}: newly failing");
+    }
+}
+
+async fn kept(app: &TestApp, incident: &str) -> (incidents::record::Evidence, incidents::record::Snapshot) {
+    let id = incidents::IncidentId::parse(incident).unwrap();
+    let list = incidents::evidence::page(&app.state.db, id, 0, 10).await.unwrap();
+    let evidence = list.into_iter().next().unwrap();
+    let snapshot = incidents::evidence::snapshot(&app.state.db, evidence.id).await.unwrap().unwrap();
+    (evidence, snapshot)
+}
