@@ -25,6 +25,7 @@ pub mod logs;
 pub mod markdown;
 pub mod notifications;
 pub mod oncall;
+pub mod openapi;
 pub mod outbound;
 pub mod postmortems;
 pub mod random;
