@@ -91,3 +91,18 @@ pub async fn revoke_access(tx: &Tx, id: IncidentId, person: &Person, by: &By, no
     append_timeline(tx, id, &Append::activity(EntryKind::Access, text, now), by, now).await?;
     Ok(())
 }
+
+/// The account with this address, to give it a role, a task or access.
+///
+/// # Errors
+/// `Invalid` in `field` when there is none.
+pub async fn person(db: &Db, field: &str, email: &str) -> Result<Person> {
+    let found = store::account(db, email).await?;
+    let unknown = || Error::invalid(field, format!("nobody here has the address '{}'", email.trim()));
+    found.map(|a| Person { user_id: a.id, name: a.name }).ok_or_else(unknown)
+}
+
+/// Everybody who can be given something, by name; at most 200.
+pub async fn people(db: &Db) -> Result<Vec<store::Account>> {
+    store::accounts(db).await
+}

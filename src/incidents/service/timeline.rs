@@ -86,6 +86,14 @@ pub async fn get(db: &Db, id: IncidentId, entry_id: i64) -> Result<Entry> {
     store::find(db, id, entry_id).await?.ok_or_else(|| Error::not_found(format!("timeline entry {entry_id} of {id}")))
 }
 
+pub async fn page(db: &Db, id: IncidentId, filter: &store::Filter, limit: i64) -> Result<Vec<Entry>> {
+    store::page(db, id, filter, limit).await
+}
+
+pub async fn count(db: &Db, id: IncidentId, filter: &store::Filter) -> Result<i64> {
+    store::count(db, id, filter).await
+}
+
 /// What the entry said before, newest first.
 pub async fn versions(db: &Db, entry_id: i64) -> Result<Vec<EntryVersion>> {
     store::versions(db, entry_id).await

@@ -98,3 +98,28 @@ pub async fn unname(tx: &Tx, id: IncidentId, user_id: i64) -> Result<()> {
     tx.execute("DELETE FROM incident_people WHERE incident_id = $1 AND user_id = $2", args![id.0, user_id]).await?;
     Ok(())
 }
+
+/// An account that can be given work.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Account {
+    pub id: i64,
+    pub name: String,
+    pub email: String,
+}
+
+pub async fn account(db: &Db, email: &str) -> Result<Option<Account>> {
+    db.fetch_optional::<Account>(
+        "SELECT id, name, email FROM users WHERE email = $1 AND disabled_at IS NULL",
+        args![email.trim().to_lowercase()],
+    )
+    .await
+}
+
+/// By name, for choosing; at most 200.
+pub async fn accounts(db: &Db) -> Result<Vec<Account>> {
+    db.fetch_all::<Account>(
+        "SELECT id, name, email FROM users WHERE disabled_at IS NULL ORDER BY name, id LIMIT 200",
+        args![],
+    )
+    .await
+}

@@ -2,11 +2,12 @@
 
 use crate::args;
 use crate::clock::Timestamp;
-use crate::db::{Db, Sql, Tx};
+use crate::db::{Db, Sql, Tx, Where};
 use crate::error::Result;
 use crate::incidents::model::record::Task;
 use crate::incidents::model::{IncidentId, TaskKind, TaskState};
 
+use super::lists::{Viewer, visible};
 use super::word;
 
 #[derive(sqlx::FromRow)]
@@ -116,4 +117,27 @@ pub async fn page(db: &Db, id: IncidentId, after: i64, limit: i64) -> Result<Vec
 pub async fn count(db: &Db, id: IncidentId) -> Result<i64> {
     let (n,): (i64,) = db.fetch_one("SELECT COUNT(*) FROM incident_tasks WHERE incident_id = $1", args![id.0]).await?;
     Ok(n)
+}
+
+/// An open task of somebody's, on the dashboard.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct MyTask {
+    pub incident_id: i64,
+    pub id: i64,
+    pub title: String,
+    pub due_at: Option<Timestamp>,
+}
+
+/// Open tasks of one person in incidents that they may see; the soonest due first.
+pub async fn open_of(db: &Db, user_id: i64, viewer: Viewer, limit: i64) -> Result<Vec<MyTask>> {
+    let mut w = Where::new();
+    w.and("t.owner_id = ?", user_id);
+    w.and_raw("t.state = 'open'");
+    visible(&mut w, viewer);
+    let limit = w.bind(limit);
+    let (sql, args) = w.statement(
+        "SELECT t.incident_id, t.id, t.title, t.due_at FROM incident_tasks t JOIN incidents i ON i.id = t.incident_id",
+        &format!("ORDER BY CASE WHEN t.due_at IS NULL THEN 1 ELSE 0 END, t.due_at, t.id LIMIT {limit}"),
+    );
+    db.fetch_all::<MyTask>(sql, args).await
 }

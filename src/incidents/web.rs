@@ -1,0 +1,139 @@
+//! The pages of incidents. Each handler extracts, calls one action, and renders or redirects; a form
+//! that is refused is shown again with what was typed.
+
+mod dashboard;
+mod declare;
+mod evidence;
+mod list;
+mod manage;
+mod milestone;
+mod page;
+mod tasks;
+mod timeline;
+mod view;
+
+use axum::Extension;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+
+use crate::accounts::Actor;
+use crate::clock::Timestamp;
+use crate::db::{Db, Tx};
+use crate::error::{Error, FieldErrors, Result};
+use crate::state::AppState;
+use crate::web::{Access, Cx, Routes};
+
+use super::actions::Acting;
+use super::hooks::Hooks;
+use super::model::IncidentId;
+use super::model::record::Incident;
+use super::service::get_visible;
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/", Access::VIEWER, dashboard::show)
+        .get("/incidents", Access::VIEWER, list::show)
+        .post("/incidents", Access::RESPONDER, declare::create)
+        .get("/incidents/new", Access::RESPONDER, declare::new)
+        .get("/incidents/{id}", Access::VIEWER, page::show)
+        .post("/incidents/{id}/status", Access::RESPONDER, page::change_status)
+        .post("/incidents/{id}/roles", Access::RESPONDER, page::assign_role)
+        .get("/incidents/{id}/edit", Access::RESPONDER, manage::edit)
+        .post("/incidents/{id}/edit", Access::RESPONDER, manage::update)
+        .post("/incidents/{id}/merge", Access::COMMANDER, manage::merge)
+        .post("/incidents/{id}/unmerge", Access::COMMANDER, manage::unmerge)
+        .post("/incidents/{id}/access", Access::COMMANDER, manage::change_access)
+        .get("/incidents/{id}/milestones/{name}", Access::VIEWER, milestone::show)
+        .post("/incidents/{id}/milestones/{name}", Access::RESPONDER, milestone::set)
+        .post("/incidents/{id}/milestones/{name}/clear", Access::RESPONDER, milestone::clear)
+        .get("/incidents/{id}/timeline", Access::VIEWER, timeline::list)
+        .post("/incidents/{id}/timeline", Access::RESPONDER, timeline::create)
+        .get("/incidents/{id}/timeline/{entry}", Access::VIEWER, timeline::show)
+        .post("/incidents/{id}/timeline/{entry}", Access::RESPONDER, timeline::update)
+        .post("/incidents/{id}/timeline/{entry}/strike", Access::RESPONDER, timeline::strike)
+        .post("/incidents/{id}/timeline/{entry}/restore", Access::RESPONDER, timeline::restore)
+        .get("/incidents/{id}/evidence", Access::VIEWER, evidence::list)
+        .post("/incidents/{id}/evidence", Access::RESPONDER, evidence::create)
+        .get("/incidents/{id}/evidence/{piece}", Access::VIEWER, evidence::show)
+        .get("/incidents/{id}/evidence/{piece}/raw", Access::VIEWER, evidence::raw)
+        .post("/incidents/{id}/evidence/{piece}/remove", Access::RESPONDER, evidence::remove)
+        .post("/incidents/{id}/tasks", Access::RESPONDER, tasks::create)
+        .get("/incidents/{id}/tasks/{task}", Access::VIEWER, tasks::show)
+        .post("/incidents/{id}/tasks/{task}", Access::RESPONDER, tasks::update)
+}
+
+/// The request of a page below `/incidents/{id}`, with the incident loaded for who asks.
+struct At {
+    cx: Cx,
+    actor: Actor,
+    hooks: Hooks,
+    incident: Incident,
+    /// The path's other parts: the entry, the milestone's name …
+    rest: Vec<String>,
+}
+
+impl FromRequestParts<AppState> for At {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let cx = Cx::from_request_parts(parts, state).await?;
+        let actor = cx.actor()?.clone();
+        let Extension(hooks) = Extension::<Hooks>::from_request_parts(parts, state)
+            .await
+            .map_err(|e| Error::Internal(format!("hooks are not installed: {e}")))?;
+        let Path(path) = Path::<Vec<(String, String)>>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Error::not_found("This page"))?;
+        let mut values = path.into_iter().map(|(_, value)| value);
+        let id = values.next().unwrap_or_default();
+        let id = IncidentId::parse(&id).ok_or_else(|| Error::not_found(format!("incident {id}")))?;
+        let incident = get_visible(&state.db, id, (&actor).into()).await?;
+        Ok(Self { cx, actor, hooks, incident, rest: values.collect() })
+    }
+}
+
+impl At {
+    fn id(&self) -> IncidentId {
+        self.incident.id
+    }
+
+    fn db(&self) -> &Db {
+        &self.cx.state.db
+    }
+
+    fn now(&self) -> Timestamp {
+        self.cx.now()
+    }
+
+    async fn begin(&self) -> Result<Tx> {
+        self.db().begin().await
+    }
+
+    fn acting<'a>(&'a self, tx: &'a Tx) -> Acting<'a> {
+        Acting { tx, actor: &self.actor, now: self.now() }
+    }
+
+    /// The numeric id in the path, of an entry, a piece of evidence, a task.
+    fn part(&self) -> Result<i64> {
+        let text = self.rest.first().map(String::as_str).unwrap_or_default();
+        text.parse().map_err(|_| Error::not_found(format!("'{text}' of {}", self.id())))
+    }
+
+    /// A path below this incident's.
+    fn path(&self, below: &str) -> String {
+        format!("{}{below}", self.incident.path())
+    }
+}
+
+/// What a refused form shows: complaints by field, or (for a conflict) one at its top.
+fn complaints(error: Error) -> Result<FieldErrors> {
+    match error {
+        Error::Invalid(errors) => Ok(errors),
+        Error::Conflict(message) => {
+            let mut errors = FieldErrors::default();
+            errors.add("conflict", message);
+            Ok(errors)
+        }
+        other => Err(other),
+    }
+}

@@ -1,0 +1,218 @@
+//! `/incidents/INC-n`: on one screen how bad, since when, who leads, what is suspected, what next.
+
+use askama::Template;
+use axum::extract::Form;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+
+use crate::clock::human_duration;
+use crate::error::{FieldErrors, Result};
+use crate::markdown::{self, SafeHtml};
+use crate::web::{Shell, redirect_with_flash, render_with_status};
+
+use super::super::hooks::{PanelContext, Place, Shown};
+use super::super::model::input::{StatusInput, TaskInput, TimelineInput};
+use super::super::model::record::{Evidence, Incident, ServiceRef, Task, times_of};
+use super::super::model::{Role, Status, TaskState};
+use super::super::service;
+use super::super::store::people::Account;
+use super::super::store::timeline as timeline_store;
+use super::view::{DurationView, EntryView, MilestoneView, RoleView, durations, milestone_table, role_table};
+use super::{At, complaints};
+
+/// Newest entries on the page; the rest is a link away.
+const ENTRIES: i64 = 30;
+const TASKS: i64 = 30;
+const EVIDENCE: i64 = 20;
+
+#[derive(Template)]
+#[template(path = "incidents/page.html")]
+struct IncidentPage {
+    shell: Shell,
+    incident: Incident,
+    summary: SafeHtml,
+    age: String,
+    services: Vec<ServiceRef>,
+    commander: Option<String>,
+    roles: Vec<RoleView>,
+    milestones: Vec<MilestoneView>,
+    durations: Vec<DurationView>,
+    entries: Vec<EntryView>,
+    more_entries: bool,
+    tasks: Vec<Task>,
+    tasks_total: i64,
+    evidence: Vec<Evidence>,
+    evidence_total: i64,
+    merged: Vec<Incident>,
+    panels: Vec<Shown>,
+    next_steps: Vec<String>,
+    suspicion: Option<String>,
+    statuses: Vec<Status>,
+    people: Vec<Account>,
+    forms: Forms,
+}
+
+/// The forms of the page as they were typed, and what was wrong with the one that was refused.
+#[derive(Default)]
+pub(super) struct Forms {
+    pub refused: &'static str,
+    pub errors: FieldErrors,
+    pub status: StatusInput,
+    pub entry: TimelineInput,
+    pub task: TaskInput,
+    pub role_email: String,
+}
+
+impl Forms {
+    /// The complaints about one form of the page.
+    fn of(&self, form: &str) -> FieldErrors {
+        if self.refused == form { self.errors.clone() } else { FieldErrors::default() }
+    }
+
+    fn is_refused(&self, form: &str) -> bool {
+        self.refused == form
+    }
+}
+
+impl IncidentPage {
+    fn main_panels(&self) -> impl Iterator<Item = &Shown> {
+        self.panels.iter().filter(|p| p.place == Place::Main)
+    }
+
+    fn side_panels(&self) -> impl Iterator<Item = &Shown> {
+        self.panels.iter().filter(|p| p.place == Place::Side)
+    }
+
+    fn is_open(&self) -> bool {
+        self.incident.status.is_open()
+    }
+
+    /// The question that was asked before resolving, when the form comes back with it.
+    fn question(&self) -> Option<String> {
+        self.forms.of("status").of("conflict").map(str::to_owned)
+    }
+
+    fn update_overdue(&self) -> bool {
+        self.incident.next_update_due_at.is_some_and(|due| due < self.shell.now)
+    }
+
+    fn is_overdue(&self, task: &Task) -> bool {
+        task.is_overdue(self.shell.now)
+    }
+
+    fn open_tasks(&self) -> usize {
+        self.tasks.iter().filter(|t| t.state == TaskState::Open).count()
+    }
+
+    fn size_of(&self, evidence: &Evidence) -> String {
+        evidence.kept_bytes.map(super::view::size).unwrap_or_default()
+    }
+}
+
+pub(super) async fn show(at: At) -> Result<Response> {
+    show_with(&at, Forms::default()).await
+}
+
+/// The page, with a refused form in it when there is one.
+pub(super) async fn show_with(at: &At, forms: Forms) -> Result<Response> {
+    let (db, id, now) = (at.db(), at.id(), at.now());
+    let services = service::details::services(db, id).await?;
+    let milestones = service::milestones::milestones(db, id).await?;
+    let history = service::milestones::history(db, id).await?;
+    let holders = service::people::roles(db, id).await?;
+    let newest = timeline_store::Filter { newest_first: true, ..timeline_store::Filter::default() };
+    let mut entries = service::timeline::page(db, id, &newest, ENTRIES + 1).await?;
+    let more_entries = entries.len() > usize::try_from(ENTRIES).unwrap_or_default();
+    entries.truncate(usize::try_from(ENTRIES).unwrap_or_default());
+    let may_respond = at.actor.can(crate::accounts::Role::Responder);
+    let times = times_of(&milestones);
+    let context = PanelContext {
+        db,
+        now,
+        viewer: (&at.actor).into(),
+        may_respond,
+        incident: &at.incident,
+        services: &services,
+        times: &times,
+    };
+    let panels = at.hooks.panels(&context).await;
+    let page = IncidentPage {
+        shell: at.cx.shell(format!("{id} {}", at.incident.title)).live(&[&format!("incident:{}", id.0)]),
+        summary: markdown::render(&at.incident.summary),
+        age: human_duration(at.incident.age(now)),
+        commander: holders.iter().find(|h| h.role == Role::Commander).map(|h| h.name.clone()),
+        roles: role_table(&holders),
+        milestones: milestone_table(&milestones, &history),
+        durations: durations(&milestones),
+        entries: entries.into_iter().map(EntryView::new).collect(),
+        more_entries,
+        tasks: service::tasks::page(db, id, 0, TASKS).await?,
+        tasks_total: service::tasks::count(db, id).await?,
+        evidence: service::evidence::page(db, id, 0, EVIDENCE).await?,
+        evidence_total: service::evidence::count(db, id).await?,
+        merged: visible_only(at, service::merge::merged_into(db, id).await?).await?,
+        next_steps: panels.iter().filter_map(|p| p.panel.next_step.clone()).collect(),
+        suspicion: panels.iter().find_map(|p| p.panel.suspicion.clone()),
+        statuses: at.incident.status.options(),
+        people: if may_respond { service::people::people(db).await? } else { Vec::new() },
+        incident: at.incident.clone(),
+        services,
+        panels,
+        forms,
+    };
+    let status = if page.forms.errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    render_with_status(status, &page)
+}
+
+/// Merged duplicates that are private stay hidden from those who were not named.
+async fn visible_only(at: &At, merged: Vec<Incident>) -> Result<Vec<Incident>> {
+    let mut shown = Vec::new();
+    for incident in merged {
+        if !incident.private || service::get_visible(at.db(), incident.id, (&at.actor).into()).await.is_ok() {
+            shown.push(incident);
+        }
+    }
+    Ok(shown)
+}
+
+pub(super) async fn change_status(at: At, Form(input): Form<StatusInput>) -> Result<Response> {
+    let tx = at.begin().await?;
+    let outcome = at.acting(&tx).change_status(at.id(), &input, &at.hooks).await;
+    match outcome {
+        Ok(incident) => {
+            tx.commit().await?;
+            Ok(redirect_with_flash(&at.path(""), &format!("{} is now {}.", incident.id, incident.status)))
+        }
+        Err(error) => {
+            drop(tx);
+            let errors = complaints(error)?;
+            show_with(&at, Forms { refused: "status", errors, status: input, ..Forms::default() }).await
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct RoleForm {
+    #[serde(default)]
+    role: String,
+    #[serde(default)]
+    email: String,
+}
+
+pub(super) async fn assign_role(at: At, Form(form): Form<RoleForm>) -> Result<Response> {
+    let role = Role::parse(&form.role).ok_or_else(|| crate::error::Error::BadRequest(Role::unknown(&form.role)))?;
+    let tx = at.begin().await?;
+    match at.acting(&tx).assign_role(at.id(), role, &form.email).await {
+        Ok(()) => {
+            tx.commit().await?;
+            Ok(redirect_with_flash(&at.path("#roles"), &format!("{} is set.", role.label())))
+        }
+        Err(error) => {
+            drop(tx);
+            let errors = complaints(error)?;
+            let refused = role.as_str();
+            show_with(&at, Forms { refused, errors, role_email: form.email, ..Forms::default() }).await
+        }
+    }
+}
