@@ -14,8 +14,7 @@ use tower_http::csrf::CsrfLayer;
 use crate::state::AppState;
 use crate::inbox::{Inbox, Kind, Limit};
 use crate::web::{self, Routes};
-use crate::traces::SpanStore;
-use crate::{accounts, alerts, deployments, health, logs, reports, traces};
+use crate::{accounts, alerts, deployments, health, incidents, services};
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
 pub const PAGE_BODY_LIMIT: usize = 2 * 1024 * 1024;
@@ -28,9 +27,8 @@ pub fn routes() -> Routes {
         .merge(accounts::routes())
         .merge(alerts::routes())
         .merge(deployments::routes())
-        .merge(reports::routes())
-        .merge(traces::routes())
-        .merge(logs::routes())
+        .merge(services::routes())
+        .merge(incidents::routes())
 }
 
 /// The inbox of this node, with every room's processor. Deliveries that arrive through [`router`] are
@@ -43,6 +41,17 @@ pub fn inbox(state: &AppState) -> Inbox {
     inbox
 }
 
+/// What the rooms add to the incident page and the dashboard: `.panel(…)`, `.dashboard(…)`,
+/// `.evidence(…)`, `.question(…)`.
+pub fn incident_hooks() -> incidents::hooks::Hooks {
+    incidents::hooks::HooksBuilder::default().build()
+}
+
+/// What the rooms add to a service's page.
+pub fn service_hooks() -> services::hooks::Hooks {
+    services::hooks::Hooks::new(vec![])
+}
+
 /// The service that answers every request.
 pub fn router(state: AppState) -> Router {
     // Streams of live updates must not wait in a compressor's buffer.
@@ -52,6 +61,8 @@ pub fn router(state: AppState) -> Router {
         .layer(Extension(inbox(&state)))
         .layer(Extension(SpanStore::new(state.db.clone(), state.clock.clone())))
         .layer(DefaultBodyLimit::max(PAGE_BODY_LIMIT))
+        .layer(Extension(incident_hooks()))
+        .layer(Extension(service_hooks()))
         .layer(csrf(&state))
         .layer(from_fn_with_state(state.clone(), web::authenticate))
         .layer(CatchPanicLayer::new())

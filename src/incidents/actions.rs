@@ -161,7 +161,7 @@ impl Acting<'_> {
 
     async fn resolve(&self, new: NewEvidence, hooks: &Hooks) -> Result<Attach> {
         let resolved = match (new.kind, hooks.evidence_source(new.kind)) {
-            (_, Some(source)) => source.resolve(self.tx, &new.reference, self.actor.into()).await?,
+            (_, Some(source)) => source.resolve(self.tx, &new.reference).await?,
             (EvidenceKind::Log, None) => excerpt(&new, self.now),
             (_, None) => Resolved {
                 title: new.reference.clone(),

@@ -86,7 +86,7 @@ pub trait EvidenceSource: Send + Sync {
     fn kind(&self) -> EvidenceKind;
     /// # Errors
     /// `Invalid` (field `reference`) when it names nothing of the kind.
-    fn resolve<'a>(&'a self, db: &'a Db, reference: &'a str, viewer: Viewer) -> BoxFuture<'a, Result<Resolved>>;
+    fn resolve<'a>(&'a self, db: &'a Db, reference: &'a str) -> BoxFuture<'a, Result<Resolved>>;
     /// Markup of the kept snapshot, from a template; `None` to show it as text.
     fn draw(&self, evidence: &Evidence, snapshot: &Snapshot) -> Result<Option<String>>;
 }

@@ -6,10 +6,15 @@
 //! Other rooms use what is re-exported here and nothing deeper. Everything that changes something
 //! takes the caller's transaction and who did it ([`By`]).
 
+mod actions;
+mod api;
 pub mod hooks;
 pub mod model;
 mod service;
 mod store;
+mod web;
+
+use crate::web::Routes;
 
 pub use model::input::{Declare, DeclareInput, NewMilestone};
 pub use model::record::{self, Incident};
@@ -26,5 +31,8 @@ pub use service::timeline::{Append, append_timeline};
 pub use service::{By, evidence, get_visible, people, status, tasks, timeline};
 pub use store::lists::{Filter, Viewer, visible};
 
-#[cfg(test)]
-mod tests;
+/// Needs [`hooks::Hooks`] as an extension of the router.
+pub fn routes() -> Routes {
+    web::routes().merge(api::routes())
+}
+

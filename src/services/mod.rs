@@ -4,10 +4,20 @@
 //!
 //! Machines add services by [`ensure_discovered`]; people describe them.
 
+mod api;
+pub mod hooks;
 pub mod model;
 mod service;
 mod store;
+mod web;
+
+use crate::web::Routes;
 
 pub use model::{Edge, Service, slug_of};
 pub use service::{create, dependencies, dependents, edit, ensure_discovered, find, find_id, get, see_dependency};
 pub use store::{Filter, all_edges, count, page, teams};
+
+/// Needs [`hooks::Hooks`] as an extension of the router.
+pub fn routes() -> Routes {
+    web::routes().merge(api::routes())
+}

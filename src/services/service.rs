@@ -1,11 +1,36 @@
 //! The actions on the catalogue, inside the caller's transaction.
 
+use serde_json::json;
+
+use crate::accounts::Actor;
+use crate::audit;
 use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
 use crate::error::{Error, FieldErrors, Result};
 
-use super::model::{Edge, NewService, Service, slug_of};
+use super::model::{Edge, NewService, Service, ServiceInput, slug_of};
 use super::store::{self, Direction};
+
+/// What a person or token sent: checked, done, and written to the audit log.
+///
+/// # Errors
+/// `Invalid` with every complaint; see [`create`].
+pub async fn create_as(tx: &Tx, input: &ServiceInput, actor: &Actor, now: Timestamp) -> Result<Service> {
+    let new = input.normalize().map_err(Error::Invalid)?;
+    let service = create(tx, &new, now).await?;
+    let detail = json!({ "name": service.name, "owner_team": service.owner_team });
+    audit::record(tx, now, actor, "service.create", ("service", &service.slug), &detail).await?;
+    Ok(service)
+}
+
+/// Like [`create_as`], for [`edit`].
+pub async fn edit_as(tx: &Tx, service: &Service, input: &ServiceInput, actor: &Actor, now: Timestamp) -> Result<Service> {
+    let new = input.normalize().map_err(Error::Invalid)?;
+    let changed = edit(tx, service, &new, now).await?;
+    let detail = json!({ "name": changed.name, "owner_team": changed.owner_team, "tier": changed.tier });
+    audit::record(tx, now, actor, "service.change", ("service", &service.slug), &detail).await?;
+    Ok(changed)
+}
 
 /// Adds a service by hand. A discovered one with the same slug is taken over.
 ///

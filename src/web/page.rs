@@ -48,6 +48,11 @@ impl Default for Limit {
 }
 
 impl Limit {
+    /// Of a list that a page of ours shows, not of a query.
+    pub const fn new(rows: i64) -> Self {
+        Self(rows)
+    }
+
     pub fn get(self) -> i64 {
         self.0.clamp(1, 200)
     }

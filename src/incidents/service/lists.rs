@@ -12,7 +12,7 @@ use crate::services;
 use crate::web::{Cursor, Limit, Page};
 
 use super::super::model::record::Incident;
-use super::super::model::{IncidentId, Kind, Severity, Status};
+use super::super::model::{IncidentId, Kind, MilestoneTimes, Severity, Status};
 use super::super::store::lists::{self as store, Filter, Viewer};
 
 /// The filters as a URL holds them; empty ones do not filter. `status` and `severity` may hold
@@ -137,6 +137,15 @@ pub async fn list(db: &Db, query: &ListQuery, viewer: Viewer, count_to: i64, now
     let total = store::count(db, &Filter { beyond: None, ..filter }, viewer, count_to).await?;
     let page = Page::cut(incidents, query.limit, total, |i| Cursor { sort: i.started_at.as_micros(), id: i.id.0 });
     Ok(Page { items: beside(db, page.items).await?, next_cursor: page.next_cursor, total: page.total })
+}
+
+/// The standing milestones of several incidents, in one query.
+pub async fn times_of(db: &Db, ids: &[IncidentId]) -> Result<BTreeMap<IncidentId, MilestoneTimes>> {
+    let mut all: BTreeMap<IncidentId, MilestoneTimes> = BTreeMap::new();
+    for (id, name, at) in store::times_of(db, ids).await? {
+        all.entry(id).or_default().set(name, Some(at));
+    }
+    Ok(all)
 }
 
 /// Adds services and commanders: two queries, however many rows.

@@ -1,7 +1,7 @@
 //! Changing an incident's status, with what follows for its milestones.
 
 use crate::clock::Timestamp;
-use crate::db::Tx;
+use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 
 use super::super::model::input::{NewMilestone, StatusChange};
@@ -72,4 +72,9 @@ async fn record(
     append_timeline(tx, id, &Append::activity(EntryKind::Status, text, change.at), by, now).await?;
     let detail = serde_json::json!({ "from": from, "to": change.to, "reason": change.reason, "by": by.name });
     events::record(tx, id, EventKind::StatusChanged, &detail, now).await
+}
+
+/// Every change of status, oldest first.
+pub async fn steps(db: &Db, id: IncidentId) -> Result<Vec<StatusStep>> {
+    store::head::status_steps(db, id).await
 }

@@ -6,8 +6,9 @@ use crate::clock::Timestamp;
 use crate::db::{Db, Where, like_contains};
 use crate::error::Result;
 use crate::incidents::model::record::Incident;
-use crate::incidents::model::{IncidentId, Kind, Severity, Status};
+use crate::incidents::model::{IncidentId, Kind, MilestoneName, Severity, Status};
 
+use super::word;
 use super::head::{COLUMNS, IncidentRow};
 
 /// Who asks: decides which private incidents are listed.
@@ -126,4 +127,16 @@ pub async fn commanders_of(db: &Db, ids: &[IncidentId]) -> Result<Vec<(IncidentI
         w.statement("SELECT r.incident_id, u.name FROM incident_roles r JOIN users u ON u.id = r.user_id", "");
     let rows = db.fetch_all::<(i64, String)>(sql, args).await?;
     Ok(rows.into_iter().map(|(id, name)| (IncidentId(id), name)).collect())
+}
+
+/// The standing milestones of several incidents, in one query.
+pub async fn times_of(db: &Db, ids: &[IncidentId]) -> Result<Vec<(IncidentId, MilestoneName, Timestamp)>> {
+    let mut w = Where::new();
+    w.and_any("incident_id", ids.iter().map(|id| id.0));
+    w.and_raw("at IS NOT NULL");
+    let (sql, args) = w.statement("SELECT incident_id, name, at FROM incident_milestones", "");
+    let rows = db.fetch_all::<(i64, String, Timestamp)>(sql, args).await?;
+    rows.into_iter()
+        .map(|(id, name, at)| Ok((IncidentId(id), word(MilestoneName::parse, &name, "milestone")?, at)))
+        .collect()
 }

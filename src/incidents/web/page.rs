@@ -14,7 +14,7 @@ use crate::web::{Shell, redirect_with_flash, render_with_status};
 use super::super::hooks::{PanelContext, Place, Shown};
 use super::super::model::input::{StatusInput, TaskInput, TimelineInput};
 use super::super::model::record::{Evidence, Incident, ServiceRef, Task, times_of};
-use super::super::model::{Role, Status, TaskState};
+use super::super::model::{Kind, Role, Status, TaskKind, TaskState};
 use super::super::service;
 use super::super::store::people::Account;
 use super::super::store::timeline as timeline_store;
