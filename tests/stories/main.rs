@@ -12,6 +12,8 @@ mod accounts;
 mod alerts;
 mod inbox;
 mod changes;
+mod incidents;
+mod incidents_api;
 mod permissions;
 mod rooms;
 mod reports;
