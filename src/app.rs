@@ -14,7 +14,8 @@ use tower_http::csrf::CsrfLayer;
 use crate::state::AppState;
 use crate::inbox::{Inbox, Kind, Limit};
 use crate::web::{self, Routes};
-use crate::{accounts, alerts, deployments, health, incidents, services};
+use crate::{accounts, alerts, deployments, health, incidents, logs, services, traces};
+use crate::traces::SpanStore;
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
 pub const PAGE_BODY_LIMIT: usize = 2 * 1024 * 1024;
@@ -29,6 +30,7 @@ pub fn routes() -> Routes {
         .merge(deployments::routes())
         .merge(services::routes())
         .merge(incidents::routes())
+    Routes::new().merge(web::asset_routes()).merge(health::routes()).merge(accounts::routes()).merge(alerts::routes()).merge(traces::routes()).merge(logs::routes())
 }
 
 /// The inbox of this node, with every room's processor. Deliveries that arrive through [`router`] are
