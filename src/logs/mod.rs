@@ -15,8 +15,9 @@ pub mod wire;
 use crate::web::{Access, Routes};
 
 pub fn routes() -> Routes {
-    Routes::new()
-        .post("/v1/logs", Access::Ingest, receive::receive_otlp)
-        .get("/logs", Access::VIEWER, web::list)
-        .get("/api/v1/logs", Access::VIEWER, web::list_json)
+    Routes::new().post("/v1/logs", Access::Ingest, receive::receive_otlp).get("/logs", Access::VIEWER, web::list).get(
+        "/api/v1/logs",
+        Access::VIEWER,
+        web::list_json,
+    )
 }

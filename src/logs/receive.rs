@@ -3,7 +3,7 @@
 use axum::Extension;
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::error::{Error, Result};
@@ -19,8 +19,7 @@ pub(super) async fn receive_otlp(
     Extension(inbox): Extension<Inbox>,
     incoming: Incoming,
 ) -> Response {
-    let content_type = incoming.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
-    let encoding = Encoding::from_content_type(content_type);
+    let encoding = encoding_of(incoming.headers());
     let (status, body, retry) = match take_in(&state, &inbox, incoming, encoding).await {
         Ok(refused) => {
             let body = otlp::success(encoding.unwrap_or(Encoding::Json), Signal::Logs, refused.0, &refused.1);
@@ -38,6 +37,10 @@ pub(super) async fn receive_otlp(
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+fn encoding_of(headers: &HeaderMap) -> Option<Encoding> {
+    Encoding::from_content_type(headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()))
 }
 
 /// How many records were refused, and why.

@@ -118,7 +118,10 @@ fn cursor_of(line: &LogLine) -> String {
 
 /// `GET /api/v1/logs?service=&trace=&level=&q=&from=&to=&cursor=`. Counting a text search would read
 /// everything, so there is no total.
-pub(super) async fn list_json(State(state): State<AppState>, Query(query): Query<LogQuery>) -> Result<Json<serde_json::Value>> {
+pub(super) async fn list_json(
+    State(state): State<AppState>,
+    Query(query): Query<LogQuery>,
+) -> Result<Json<serde_json::Value>> {
     let (lines, more) = service::search(&state.db, &query.filter()?, query.before()?, PAGE).await?;
     let next_cursor = lines.last().filter(|_| more).map(cursor_of);
     Ok(Json(serde_json::json!({ "items": lines, "next_cursor": next_cursor })))

@@ -112,7 +112,10 @@ impl EvidenceSource for TraceEvidence {
     fn resolve<'a>(&'a self, db: &'a Db, reference: &'a str) -> BoxFuture<'a, Result<Resolved>> {
         Box::pin(async move {
             let whole = view::whole(db, reference).await?.ok_or_else(|| {
-                Error::invalid("reference", "names no trace that is in this store: paste an id, a traceparent or the address of a trace's page")
+                Error::invalid(
+                    "reference",
+                    "names no trace that is in this store: paste an id, a traceparent or the address of a trace's page",
+                )
             })?;
             resolve(db, &whole).await
         })

@@ -7,7 +7,7 @@
 use axum::Extension;
 use axum::extract::State;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::error::{Error, Result};
@@ -40,6 +40,13 @@ pub(super) struct Taken {
     pub message: String,
 }
 
+/// How long the body says it is (1 MiB when it does not say), and whether it is compressed.
+fn size_of(headers: &HeaderMap) -> (usize, bool) {
+    let header = |name| headers.get(name).and_then(|v| v.to_str().ok());
+    let length = header(CONTENT_LENGTH).and_then(|l| l.parse().ok()).unwrap_or(1 << 20);
+    (length, header(CONTENT_ENCODING).is_some_and(|e| !e.eq_ignore_ascii_case("identity")))
+}
+
 /// Reads, decodes and commits one delivery.
 pub(super) async fn take_in(
     gate: &Gate<'_>,
@@ -47,9 +54,7 @@ pub(super) async fn take_in(
     door: &Door<'_>,
     decode: fn(&Delivery) -> Result<DecodedSpans>,
 ) -> Result<Taken, Refused> {
-    let header = |name| incoming.headers().get(name).and_then(|v| v.to_str().ok());
-    let length = header(CONTENT_LENGTH).and_then(|l| l.parse().ok()).unwrap_or(1 << 20);
-    let compressed = header(CONTENT_ENCODING).is_some_and(|e| !e.eq_ignore_ascii_case("identity"));
+    let (length, compressed) = size_of(incoming.headers());
     let _room = gate.spans.admit(length, compressed)?;
     let delivery = incoming.receive(gate.state, gate.inbox, door).await?;
     let now = gate.state.now();
@@ -84,8 +89,7 @@ async fn receive_otlp(
     Extension(spans): Extension<SpanStore>,
     incoming: Incoming,
 ) -> Response {
-    let content_type = incoming.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
-    let encoding = Encoding::from_content_type(content_type);
+    let encoding = encoding_of(incoming.headers());
     let decode: fn(&Delivery) -> Result<DecodedSpans> = match encoding {
         Some(Encoding::Protobuf) => |d| otlp_proto::decode(prost::bytes::Bytes::copy_from_slice(&d.body)),
         Some(Encoding::Json) => |d| otlp_json::decode(&d.body),
@@ -94,6 +98,10 @@ async fn receive_otlp(
     let gate = Gate { state: &state, inbox: &inbox, spans: &spans };
     let outcome = take_in(&gate, incoming, &Door::new(Kind::Traces, "otlp"), decode).await;
     answer_otlp(encoding.unwrap_or(Encoding::Json), Signal::Traces, outcome.map(|t| (t.rejected, t.message)))
+}
+
+fn encoding_of(headers: &HeaderMap) -> Option<Encoding> {
+    Encoding::from_content_type(headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()))
 }
 
 /// The answer in the request's own encoding.

@@ -15,6 +15,7 @@ use axum::response::Response;
 use axum_extra::extract::Form;
 use serde::Deserialize;
 
+use crate::accounts::Role;
 use crate::error::{Error, Result};
 use crate::incidents::{self, By, IncidentId, Viewer};
 use crate::web::{Access, Cx, Routes, redirect_with_flash};
@@ -39,13 +40,15 @@ struct AttachForm {
 /// Keeps the whole trace with an incident.
 async fn attach(cx: Cx, Path(id): Path<String>, Form(form): Form<AttachForm>) -> Result<Response> {
     let actor = cx.actor()?;
-    let incident = IncidentId::parse(&form.incident)
-        .ok_or_else(|| Error::invalid("incident", "is a number like INC-12"))?;
-    incidents::get_visible(&cx.state.db, incident, Viewer::from(actor)).await?;
+    let incident =
+        IncidentId::parse(&form.incident).ok_or_else(|| Error::invalid("incident", "is a number like INC-12"))?;
+    let viewer = Viewer { all: actor.can(Role::Admin), user_id: actor.user_id.unwrap_or(0) };
+    let by = By { user_id: actor.user_id, name: actor.name.clone() };
+    incidents::get_visible(&cx.state.db, incident, viewer).await?;
     let whole = view::whole(&cx.state.db, &id).await?.ok_or_else(|| Error::not_found("This trace"))?;
     let attach = evidence::attachment(&cx.state.db, &whole).await?;
     let tx = cx.state.db.begin().await?;
-    incidents::add_evidence(&tx, incident, &attach, &By::from(actor), cx.now()).await?;
+    incidents::add_evidence(&tx, incident, &attach, &by, cx.now()).await?;
     tx.commit().await?;
     Ok(redirect_with_flash(&format!("/incidents/{incident}/evidence"), "The trace is kept with the incident."))
 }

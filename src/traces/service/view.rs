@@ -43,12 +43,7 @@ pub async fn whole(db: &Db, text: &str) -> Result<Option<WholeTrace>> {
 
 /// Every span of the traces that started in `[from, to)`, oldest trace first, at most `max_traces`
 /// traces: what the ranking of suspects reads.
-pub async fn window(
-    db: &Db,
-    from: Timestamp,
-    to: Timestamp,
-    max_traces: i64,
-) -> Result<Vec<(TraceId, Vec<Span>)>> {
+pub async fn window(db: &Db, from: Timestamp, to: Timestamp, max_traces: i64) -> Result<Vec<(TraceId, Vec<Span>)>> {
     let rows = read::rows_between(db, from, to, max_traces).await?;
     let mut out: Vec<(TraceId, Vec<Span>)> = rows.iter().map(|(_, id)| (*id, Vec::new())).collect();
     let at: std::collections::HashMap<i64, usize> = rows.iter().enumerate().map(|(i, (row, _))| (*row, i)).collect();
@@ -88,7 +83,8 @@ const CANDIDATES: usize = 200;
 /// A trace of the same root operation without a failure, whole, with its root: of those near in time the
 /// one whose duration is the median, because it is the least likely to be odd in a way of its own.
 pub async fn healthy_like(db: &Db, head: &TraceHead) -> Result<Option<WholeTrace>> {
-    let filter = TraceFilter { service: head.service.clone(), operation: head.operation.clone(), ..TraceFilter::default() };
+    let filter =
+        TraceFilter { service: head.service.clone(), operation: head.operation.clone(), ..TraceFilter::default() };
     let before = TraceFilter { to: Some(head.started_at), ..filter.clone() };
     let after = TraceFilter { from: Some(head.started_at), ..filter };
     let mut healthy = Vec::new();

@@ -95,8 +95,16 @@ fn took(head: &TraceHead) -> String {
     duration(head.duration_us.saturating_mul(1_000))
 }
 
-fn fill(page: &mut ComparePage, found: &Comparison, before: &TraceTree<'_>, after: &TraceTree<'_>, reference: &TraceHead) {
-    for change in [Change::NewlyFailing, Change::Slower, Change::Added, Change::Missing, Change::Faster, Change::NoLongerFailing] {
+fn fill(
+    page: &mut ComparePage,
+    found: &Comparison,
+    before: &TraceTree<'_>,
+    after: &TraceTree<'_>,
+    reference: &TraceHead,
+) {
+    for change in
+        [Change::NewlyFailing, Change::Slower, Change::Added, Change::Missing, Change::Faster, Change::NoLongerFailing]
+    {
         let n = found.pairs.iter().filter(|p| p.change == change).count();
         if n > 0 {
             page.counts.push((words(change).0, n));

@@ -132,12 +132,16 @@ pub(in crate::traces) async fn list(cx: Cx, Query(query): Query<ListQuery>) -> R
     let mut complaint = None;
     if !pasted.is_empty() {
         if let Some(found) = view::find(db, pasted).await? {
-            let span = Pasted::parse(pasted).and_then(|p| p.span).map(|s| format!("?span={s}#span")).unwrap_or_default();
+            let span =
+                Pasted::parse(pasted).and_then(|p| p.span).map(|s| format!("?span={s}#span")).unwrap_or_default();
             return Ok(redirect(&format!("/traces/{}{span}", found.trace_id)));
         }
         match Pasted::parse(pasted) {
             Some(_) => missing = Some(pasted.chars().take(200).collect()),
-            None => complaint = Some("That names no trace: paste an id, a traceparent or the address of a trace's page.".to_owned()),
+            None => {
+                complaint =
+                    Some("That names no trace: paste an id, a traceparent or the address of a trace's page.".to_owned())
+            }
         }
     }
     let found = match query.filter().and_then(|f| Ok((f, query.before()?))) {
@@ -157,7 +161,11 @@ pub(in crate::traces) async fn list(cx: Cx, Query(query): Query<ListQuery>) -> R
         shell: cx.shell("Traces"),
         complaint,
         services: view::services(db).await?,
-        operations: if query.service.is_empty() { Vec::new() } else { view::operations(db, query.service.trim()).await? },
+        operations: if query.service.is_empty() {
+            Vec::new()
+        } else {
+            view::operations(db, query.service.trim()).await?
+        },
         rows: rows.collect(),
         first: query.link(""),
         next: found.1.map(|c| query.link(&cursor_text(c))),

@@ -106,7 +106,11 @@ struct ShowPage {
     next: Option<String>,
 }
 
-pub(in crate::traces) async fn show(cx: Cx, Path(id): Path<String>, Query(query): Query<ShowQuery>) -> Result<Response> {
+pub(in crate::traces) async fn show(
+    cx: Cx,
+    Path(id): Path<String>,
+    Query(query): Query<ShowQuery>,
+) -> Result<Response> {
     let db = &cx.state.db;
     let Some(whole) = view::whole(db, &id).await? else {
         return Err(Error::not_found(format!("The trace {}", id.chars().take(80).collect::<String>())));
@@ -158,7 +162,9 @@ fn page_of(cx: &Cx, whole: &WholeTrace, logs: Vec<LogLine>, query: &ShowQuery) -
 pub(in crate::traces) fn error_card(tree: &TraceTree<'_>, found: &FirstError, base: &str) -> ErrorCard {
     let node = &tree.nodes[found.origin];
     let (start, _) = tree.bounds();
-    let href = |i: usize| if base.is_empty() { String::new() } else { format!("{base}span={}#span", tree.nodes[i].span.span_id) };
+    let href = |i: usize| {
+        if base.is_empty() { String::new() } else { format!("{base}span={}#span", tree.nodes[i].span.span_id) }
+    };
     let failed_at = node.span.failed_at_nanos().saturating_add(node.skew);
     ErrorCard {
         service: node.span.service().to_owned(),
@@ -217,7 +223,9 @@ fn span_card(tree: &TraceTree<'_>, i: usize, base: &str) -> SpanCard {
         links: span
             .links
             .iter()
-            .map(|l| (format!("{} {}", l.trace_id, l.span_id), format!("/traces/{}?span={}#span", l.trace_id, l.span_id)))
+            .map(|l| {
+                (format!("{} {}", l.trace_id, l.span_id), format!("/traces/{}?span={}#span", l.trace_id, l.span_id))
+            })
             .collect(),
     }
 }

@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use askama::Template;
-
 use super::format::{WIDTH, bar, duration, place};
 use crate::telemetry::SpanId;
 use crate::traces::explain::critical_path::{Segment, critical_path};
@@ -61,8 +59,7 @@ pub struct Tick {
     pub anchor: &'static str,
 }
 
-#[derive(Template)]
-#[template(path = "traces/_waterfall.html")]
+/// `traces/_waterfall.html` draws it.
 pub struct WaterfallView {
     pub rows: Vec<RowView>,
     pub ticks: Vec<Tick>,
@@ -181,7 +178,12 @@ fn row_view(
         bar: bar(row.offset_nanos, length, total),
         critical: stretches.map(|s| bar(s.from - start, s.to - s.from, total)).collect(),
         repeats: row.repeats.map(|r| {
-            format!("{} more like it, {} together, the longest {}", r.count - 1, duration(r.total_nanos), duration(r.longest_nanos))
+            format!(
+                "{} more like it, {} together, the longest {}",
+                r.count - 1,
+                duration(r.total_nanos),
+                duration(r.longest_nanos)
+            )
         }),
         remarks: remarks(tree, row.node),
     }
