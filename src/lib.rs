@@ -16,6 +16,7 @@ pub mod config;
 pub mod db;
 pub mod demo;
 pub mod deployments;
+pub mod difference;
 pub mod error;
 pub mod fields;
 pub mod health;
