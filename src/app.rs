@@ -14,7 +14,7 @@ use tower_http::csrf::CsrfLayer;
 use crate::state::AppState;
 use crate::inbox::{Inbox, Kind, Limit};
 use crate::web::{self, Routes};
-use crate::{accounts, alerts, deployments, health, incidents, logs, reports, services, traces};
+use crate::{accounts, alerts, deployments, health, incidents, logs, reports, runbooks, services, traces};
 use crate::traces::SpanStore;
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
@@ -32,6 +32,8 @@ pub fn routes() -> Routes {
         .merge(incidents::routes())
     Routes::new().merge(web::asset_routes()).merge(health::routes()).merge(accounts::routes()).merge(alerts::routes()).merge(traces::routes()).merge(logs::routes())
         .merge(reports::routes())
+    Routes::new().merge(web::asset_routes()).merge(health::routes()).merge(accounts::routes()).merge(alerts::routes())
+        .merge(runbooks::routes())
 }
 
 /// The inbox of this node, with every room's processor. Deliveries that arrive through [`router`] are

@@ -33,3 +33,18 @@ document.addEventListener("keydown", (event) => {
 });
 
 localTimes(document);
+
+// A button that copies each block of code.
+for (const block of document.querySelectorAll(".prose pre.code")) {
+  const text = block.textContent;
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "btn copy", textContent: "Copy" });
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Press Ctrl+C";
+    }
+  });
+  block.append(button);
+}

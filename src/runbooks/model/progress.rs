@@ -67,6 +67,14 @@ impl StepState {
             Self::NotTaken => "not taken",
         }
     }
+
+    /// The word as a name in style sheets.
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::NotTaken => "not-taken",
+            other => other.as_str(),
+        }
+    }
 }
 
 /// One step's place in the run.

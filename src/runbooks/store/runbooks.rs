@@ -169,6 +169,12 @@ pub async fn find(db: &Db, slug: &str) -> Result<Option<Runbook>> {
     Ok(with_lists(db, rows).await?.pop())
 }
 
+/// The title of a row, to go on after it.
+pub async fn title_of(db: &Db, id: i64) -> Result<Option<String>> {
+    let row: Option<(String,)> = db.fetch_optional("SELECT title FROM runbooks WHERE id = $1", args![id]).await?;
+    Ok(row.map(|r| r.0))
+}
+
 /// What the folder holds, as last read: file, content and slug; at most 5,000.
 pub async fn files(db: &Db) -> Result<Vec<(String, String, bool)>> {
     db.fetch_all(
