@@ -14,7 +14,7 @@ use tower_http::csrf::CsrfLayer;
 use crate::state::AppState;
 use crate::inbox::{Inbox, Kind, Limit};
 use crate::web::{self, Routes};
-use crate::{accounts, alerts, deployments, health, incidents, logs, reports, runbooks, services, traces};
+use crate::{accounts, alerts, deployments, health, inbox, incidents, logs, reports, runbooks, services, traces};
 use crate::traces::SpanStore;
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
@@ -34,6 +34,7 @@ pub fn routes() -> Routes {
         .merge(reports::routes())
     Routes::new().merge(web::asset_routes()).merge(health::routes()).merge(accounts::routes()).merge(alerts::routes())
         .merge(runbooks::routes())
+    Routes::new().merge(web::asset_routes()).merge(health::routes()).merge(accounts::routes()).merge(alerts::routes()).merge(inbox::routes())
 }
 
 /// The inbox of this node, with every room's processor. Deliveries that arrive through [`router`] are

@@ -28,7 +28,7 @@ pub(super) fn routes() -> Routes {
 }
 
 /// Counting stops here; a list that long is narrowed, not counted.
-const COUNT_AT_MOST: i64 = 100_000;
+pub(super) const COUNT_AT_MOST: i64 = 100_000;
 
 /// The list's narrowing, as pages and the API take it from the URL.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -50,6 +50,29 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
+    /// The query string that gives this list again, from its first page.
+    pub fn as_query(&self) -> String {
+        let pairs = [
+            ("status", &self.status),
+            ("severity", &self.severity),
+            ("service", &self.service),
+            ("source", &self.source),
+            ("rule", &self.rule),
+            ("q", &self.q),
+            ("incident", &self.incident),
+            ("noise", &self.noise),
+            ("flapping", &self.flapping),
+            ("from", &self.from),
+            ("to", &self.to),
+        ];
+        let given = pairs.into_iter().filter(|(_, v)| !v.is_empty());
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish()
+    }
+
+    pub fn with_cursor(&self, cursor: &str) -> String {
+        format!("{}&cursor={cursor}", self.as_query())
+    }
+
     /// # Errors
     /// `Invalid` with every parameter that means nothing.
     pub fn filter(&self, now: Timestamp) -> Result<Filter> {

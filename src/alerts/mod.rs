@@ -16,10 +16,12 @@ pub mod seen;
 pub mod service;
 pub mod sources;
 pub mod store;
+pub mod storm;
 pub mod view;
+mod web;
 
 use crate::web::Routes;
 
 pub fn routes() -> Routes {
-    Routes::new().merge(receive::routes()).merge(api::routes())
+    Routes::new().merge(receive::routes()).merge(api::routes()).merge(web::routes())
 }

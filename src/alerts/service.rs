@@ -1,8 +1,11 @@
 //! The actions that people take on alerts. Each runs in the caller's transaction; the caller commits
 //! and has checked the role. [`decide`] is what the grouping rules do by themselves.
 
+pub mod bulk;
 pub mod decide;
 pub mod expire;
+pub mod rules;
+pub mod windows;
 
 use super::store::{self, Alert, act};
 use crate::clock::Timestamp;
@@ -40,12 +43,17 @@ pub async fn acknowledge(tx: &Tx, id: i64, by: &By, now: Timestamp) -> Result<Al
     }
     act::log(tx, &[id], "acknowledged", &by.name, "", now).await?;
     if let Some(incident) = alert.incident_id.map(IncidentId) {
-        let reason = format!("alert acknowledged: {}", alert.title);
-        let milestone = NewMilestone { name: MilestoneName::Acknowledged, at: now, source: Source::Person, reason };
-        offer_milestone(tx, incident, &milestone, by, now).await?;
+        offer_acknowledged(tx, incident, &format!("alert acknowledged: {}", alert.title), by, now).await?;
     }
     announce(tx, &alert);
     get(tx, id).await
+}
+
+/// Who takes an alert has taken its incident.
+async fn offer_acknowledged(tx: &Tx, incident: IncidentId, reason: &str, by: &By, now: Timestamp) -> Result<()> {
+    let reason = reason.to_owned();
+    let milestone = NewMilestone { name: MilestoneName::Acknowledged, at: now, source: Source::Person, reason };
+    offer_milestone(tx, incident, &milestone, by, now).await.map(drop)
 }
 
 /// Ends an alert by a person's word. Should its source say that it fires in a new episode, it does.

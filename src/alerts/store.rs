@@ -3,6 +3,7 @@
 
 pub mod act;
 pub mod grouping;
+pub mod undo;
 pub mod write;
 
 use std::collections::BTreeMap;

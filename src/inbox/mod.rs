@@ -23,8 +23,10 @@ pub mod rate;
 pub mod service;
 pub mod signature;
 pub mod store;
+mod web;
 
 pub use http::{Door, Incoming, Refused};
 pub use model::{Delivery, Kind, Status};
 pub use rate::Limit;
 pub use service::{Inbox, Processor, Remark};
+pub use web::routes;

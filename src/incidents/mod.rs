@@ -29,7 +29,7 @@ pub use service::people::{Person, assign_role, grant_access, revoke_access, role
 pub use service::status::change_status;
 pub use service::timeline::{Append, append_timeline};
 pub use service::{By, evidence, get_visible, people, status, tasks, timeline};
-pub use store::lists::{Filter, Viewer, visible};
+pub use store::lists::{Filter, Viewer, page, visible};
 
 /// Needs [`hooks::Hooks`] as an extension of the router.
 pub fn routes() -> Routes {

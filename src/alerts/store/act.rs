@@ -30,6 +30,24 @@ pub async fn resolve(tx: &Tx, alert: &Alert, now: Timestamp) -> Result<bool> {
     Ok(changed == 1)
 }
 
+/// Ends alerts, or notes who took them; the caller chose those that fire.
+pub async fn end_or_take(tx: &Tx, ids: &[i64], resolves: bool, by: &str, now: Timestamp) -> Result<()> {
+    for chunk in ids.chunks(500) {
+        let mut w = Where::new();
+        let at = w.bind(now);
+        let head = if resolves {
+            format!("UPDATE alerts SET status = 'resolved', ended_at = {at}, expires_at = NULL, decide_at = NULL, version = version + 1")
+        } else {
+            let by = w.bind(by);
+            format!("UPDATE alerts SET acknowledged_at = {at}, acknowledged_by = {by}, version = version + 1")
+        };
+        w.and_any("id", chunk.iter().copied());
+        let (sql, args) = w.statement(&head, "");
+        tx.execute(sql, args).await?;
+    }
+    Ok(())
+}
+
 /// Ties alerts to an incident (or to none), with the reason that the pages show.
 pub async fn tie(tx: &Tx, ids: &[i64], incident: Option<i64>, group: Option<i64>, reason: &str) -> Result<u64> {
     let mut changed = 0;
