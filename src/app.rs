@@ -14,7 +14,9 @@ use tower_http::csrf::CsrfLayer;
 use crate::state::AppState;
 use crate::inbox::{Inbox, Kind, Limit};
 use crate::web::{self, Routes};
-use crate::{accounts, alerts, deployments, health, inbox, incidents, logs, reports, runbooks, services, traces};
+use crate::{
+    accounts, alerts, deployments, health, inbox, incidents, logs, openapi, reports, runbooks, services, traces,
+};
 use crate::traces::SpanStore;
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
@@ -26,15 +28,16 @@ pub fn routes() -> Routes {
         .merge(web::asset_routes())
         .merge(health::routes())
         .merge(accounts::routes())
-        .merge(alerts::routes())
-        .merge(deployments::routes())
         .merge(services::routes())
         .merge(incidents::routes())
-    Routes::new().merge(web::asset_routes()).merge(health::routes()).merge(accounts::routes()).merge(alerts::routes()).merge(traces::routes()).merge(logs::routes())
-        .merge(reports::routes())
-    Routes::new().merge(web::asset_routes()).merge(health::routes()).merge(accounts::routes()).merge(alerts::routes())
+        .merge(inbox::routes())
+        .merge(alerts::routes())
+        .merge(deployments::routes())
+        .merge(traces::routes())
+        .merge(logs::routes())
         .merge(runbooks::routes())
-    Routes::new().merge(web::asset_routes()).merge(health::routes()).merge(accounts::routes()).merge(alerts::routes()).merge(inbox::routes())
+        .merge(reports::routes())
+        .merge(openapi::routes())
 }
 
 /// The inbox of this node, with every room's processor. Deliveries that arrive through [`router`] are
