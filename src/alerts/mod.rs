@@ -7,6 +7,7 @@
 pub mod api;
 pub mod grouping;
 pub mod guide;
+pub mod hooks;
 pub mod ingest;
 pub mod jobs;
 pub mod maintenance;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::model::{Kind, Status};
 use super::service::Inbox;
 use super::store::{self, Filter, Head};
+use crate::audit;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::web::{Access, Cursor, Cx, Routes, Shell, redirect_with_flash, render};
@@ -118,6 +119,9 @@ async fn body(cx: Cx, Path(id): Path<i64>) -> Result<Response> {
 
 async fn replay(cx: Cx, Extension(inbox): Extension<Inbox>, Path(id): Path<i64>) -> Result<Response> {
     let page = format!("/settings/deliveries/{id}");
+    let tx = cx.state.db.begin().await?;
+    audit::record(&tx, cx.now(), cx.actor()?, "delivery.replay", ("delivery", &id.to_string()), &serde_json::json!({})).await?;
+    tx.commit().await?;
     let said = match inbox.replay(id).await {
         Ok(()) => "Replayed: the delivery is processed.".to_owned(),
         Err(error @ (Error::NotFound(_) | Error::Unavailable(_))) => return Err(error),

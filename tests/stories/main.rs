@@ -9,6 +9,7 @@
 mod support;
 
 mod accounts;
+mod alert_pages;
 mod alerts;
 mod inbox;
 mod changes;
