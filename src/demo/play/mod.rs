@@ -4,6 +4,10 @@
 //! written. Acts share transactions, some hundred each: a year of single commits would take too long
 //! to wait for.
 
+mod around;
+mod learning;
+mod telemetry;
+
 use std::collections::HashMap;
 
 use chrono::TimeDelta;
@@ -25,6 +29,7 @@ use crate::runbooks::service::folder::FolderFile;
 use crate::runbooks::service::runs::{self, RecordInput, StartInput};
 use crate::runbooks::service::sync;
 use crate::services;
+use crate::traces::SpanStore;
 
 /// Acts of one transaction.
 const BATCH: usize = 400;
@@ -49,13 +54,22 @@ pub async fn play(db: &Db, clock: &Clock, year: &Year, cast: &Cast) -> Result<Pl
         return Err(Error::Internal(format!("the demo needs {} people, not {}", PEOPLE.len(), cast.len())));
     }
     clock.set(year.start);
-    let mut player = Player { cast, ids: HashMap::new(), tasks: HashMap::new(), runs: HashMap::new() };
+    let mut player = Player {
+        cast,
+        ids: HashMap::new(),
+        tasks: HashMap::new(),
+        runs: HashMap::new(),
+        follow_ups: HashMap::new(),
+        changes: HashMap::new(),
+    };
+    let spans = SpanStore::new(db.clone(), clock.clone());
     let tx = db.begin().await?;
     player.open_shop(&tx, year.start).await?;
     tx.commit().await?;
     sync::take_in(db, &runbook_files(), year.start).await?;
     let steps = script(year);
     for batch in steps.chunks(BATCH) {
+        store_traces(&spans, clock, batch).await?;
         let tx = db.begin().await?;
         for step in batch {
             clock.set(step.at);
@@ -65,6 +79,18 @@ pub async fn play(db: &Db, clock: &Clock, year: &Year, cast: &Cast) -> Result<Pl
     }
     clock.set(year.end);
     Ok(Played { services: SERVICES.len(), incidents: player.ids.len(), acts: steps.len() })
+}
+
+/// The traces of a batch, as their collector flushes them.
+async fn store_traces(store: &SpanStore, clock: &Clock, batch: &[Step<'_>]) -> Result<()> {
+    let mut spans = Vec::new();
+    for step in batch {
+        if let Act::Trace(trace) = step.act {
+            clock.set(step.at);
+            spans.extend(telemetry::spans(trace)?);
+        }
+    }
+    if spans.is_empty() { Ok(()) } else { store.store(spans).await.map(drop) }
 }
 
 /// The runbooks that ship with Faultline, whatever folder the demo is started in.
@@ -88,6 +114,9 @@ struct Player<'a> {
     tasks: HashMap<usize, Vec<incidents::record::Task>>,
     /// The run of an incident's runbook, until it is over.
     runs: HashMap<usize, i64>,
+    /// Follow-ups by the incident's number in the plan and their place in the postmortem.
+    follow_ups: HashMap<(usize, usize), incidents::record::Task>,
+    changes: HashMap<around::ChangeKey, i64>,
 }
 
 impl Player<'_> {
@@ -139,15 +168,15 @@ impl Player<'_> {
             Act::Merge(incident) => self.merge(tx, incident, now).await,
             Act::StartRunbook(incident) => self.start_runbook(tx, incident, now).await,
             Act::RunbookStep(incident) => self.runbook_step(tx, incident, now).await,
-            // Their rooms are played as they come.
-            Act::Change(_)
-            | Act::AlertFires(_)
-            | Act::AlertResolves(_)
-            | Act::Trace(_)
-            | Act::Evidence(_)
-            | Act::DraftPostmortem(_)
-            | Act::PublishPostmortem(_)
-            | Act::FinishAction { .. } => Ok(()),
+            Act::Change(change) => self.change(tx, change, now).await,
+            Act::AlertFires(alert) => self.signal(tx, alert, false, now).await,
+            Act::AlertResolves(alert) => self.signal(tx, alert, true, now).await,
+            // Stored before the batch: spans have a way of their own into the database.
+            Act::Trace(_) => Ok(()),
+            Act::Evidence(incident) => self.attach_change(tx, incident, now).await,
+            Act::DraftPostmortem(incident) => self.draft_postmortem(tx, incident, now).await,
+            Act::PublishPostmortem(incident) => self.publish_postmortem(tx, incident, now).await,
+            Act::FinishAction { incident, action } => self.finish_action(tx, incident, action, now).await,
         }
     }
 
@@ -187,7 +216,7 @@ impl Player<'_> {
         };
         let id = incidents::declare(tx, &new, &self.by(plan.commander), now).await?;
         self.ids.insert(plan.number, id);
-        Ok(())
+        self.join_alert(tx, plan, now).await
     }
 
     async fn roles(&self, tx: &Tx, plan: &IncidentPlan, now: Timestamp) -> Result<()> {
