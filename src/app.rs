@@ -15,7 +15,7 @@ use crate::state::AppState;
 use crate::inbox::{Inbox, Kind, Limit};
 use crate::web::{self, Routes};
 use crate::{
-    accounts, alerts, deployments, health, inbox, incidents, logs, openapi, reports, runbooks, services, traces,
+    accounts, alerts, deployments, health, inbox, incidents, logs, openapi, postmortems, reports, runbooks, services, traces,
 };
 use crate::traces::SpanStore;
 
@@ -36,6 +36,7 @@ pub fn routes() -> Routes {
         .merge(traces::routes())
         .merge(logs::routes())
         .merge(runbooks::routes())
+        .merge(postmortems::routes())
         .merge(reports::routes())
         .merge(openapi::routes())
 }
@@ -52,8 +53,14 @@ pub fn inbox(state: &AppState) -> Inbox {
 
 /// What the rooms add to the incident page and the dashboard: `.panel(…)`, `.dashboard(…)`,
 /// `.evidence(…)`, `.question(…)`.
-pub fn incident_hooks() -> incidents::hooks::Hooks {
-    incidents::hooks::HooksBuilder::default().build()
+pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
+    let panel = runbooks::RunbookPanel { sources: runbook_sources(), base_url: state.config.base_url.clone() };
+    incidents::hooks::HooksBuilder::default().panel(panel).panel(postmortems::PostmortemPanel).build()
+}
+
+/// What the rooms know of an incident that runbooks ask for: conditions' facts, variables' values.
+pub fn runbook_sources() -> runbooks::hooks::Sources {
+    runbooks::hooks::Sources::new(vec![])
 }
 
 /// What the rooms add to a service's page.
@@ -70,7 +77,8 @@ pub fn router(state: AppState) -> Router {
         .layer(Extension(inbox(&state)))
         .layer(Extension(SpanStore::new(state.db.clone(), state.clock.clone())))
         .layer(DefaultBodyLimit::max(PAGE_BODY_LIMIT))
-        .layer(Extension(incident_hooks()))
+        .layer(Extension(incident_hooks(&state)))
+        .layer(Extension(runbook_sources()))
         .layer(Extension(service_hooks()))
         .layer(csrf(&state))
         .layer(from_fn_with_state(state.clone(), web::authenticate))

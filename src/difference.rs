@@ -73,8 +73,19 @@ mod tests {
         assert_eq!(
             shown,
             [
-                " line 7", " line 8", " line 9", "-line 10", "+line ten", " line 11", " line 12", " line 13", "⋯",
-                " line 17", " line 18", " line 19", "-line 20"
+                " line 7",
+                " line 8",
+                " line 9",
+                "-line 10",
+                "+line ten",
+                " line 11",
+                " line 12",
+                " line 13",
+                "⋯",
+                " line 17",
+                " line 18",
+                " line 19",
+                "-line 20"
             ]
         );
         assert_eq!(lines(&old, &old), []);

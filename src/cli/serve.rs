@@ -11,7 +11,7 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::random::Random;
 use crate::state::AppState;
-use crate::{accounts, alerts, app, traces};
+use crate::{accounts, alerts, app, runbooks, traces};
 
 /// # Errors
 /// When the database cannot be opened or the address is taken.
@@ -37,6 +37,7 @@ pub async fn serve(state: AppState) -> Result<()> {
     tokio::spawn(app::inbox(&state).run());
     alerts::jobs::spawn(state.clone());
     traces::jobs::spawn(state.clone());
+    runbooks::jobs::spawn(state.clone());
     axum::serve(listener, app::router(state))
         .with_graceful_shutdown(stop_signal())
         .await

@@ -5,9 +5,19 @@
 //! Not here: the record itself (incidents, alerts, deployments, suspects), and how Markdown becomes
 //! HTML (`markdown`).
 
+mod api;
 pub mod model;
 pub mod service;
 mod store;
+mod web;
 
 #[cfg(test)]
 mod tests;
+
+use crate::web::Routes;
+
+pub use web::panel::PostmortemPanel;
+
+pub fn routes() -> Routes {
+    web::routes().merge(api::routes())
+}

@@ -105,7 +105,12 @@ impl SaveInput {
     }
 }
 
-async fn create(State(state): State<AppState>, actor: Actor, headers: HeaderMap, ApiJson(input): ApiJson<SaveInput>) -> Result<Response> {
+async fn create(
+    State(state): State<AppState>,
+    actor: Actor,
+    headers: HeaderMap,
+    ApiJson(input): ApiJson<SaveInput>,
+) -> Result<Response> {
     let now = state.now();
     let idempotent = Idempotent::new(&headers, &actor, &format!("POST /runbooks {}", serde_json::to_string(&input)?));
     let tx = state.db.begin().await?;
@@ -119,7 +124,12 @@ async fn create(State(state): State<AppState>, actor: Actor, headers: HeaderMap,
     Ok(answer)
 }
 
-async fn update(State(state): State<AppState>, Path(slug): Path<String>, actor: Actor, ApiJson(input): ApiJson<SaveInput>) -> Result<Json<Full>> {
+async fn update(
+    State(state): State<AppState>,
+    Path(slug): Path<String>,
+    actor: Actor,
+    ApiJson(input): ApiJson<SaveInput>,
+) -> Result<Json<Full>> {
     let now = state.now();
     let tx = state.db.begin().await?;
     let runbook = service::get(&tx, &slug).await?;
@@ -209,7 +219,11 @@ async fn start(
     Ok(answer)
 }
 
-async fn show_run(State(state): State<AppState>, Path((id, run)): Path<(String, i64)>, actor: Actor) -> Result<Json<Value>> {
+async fn show_run(
+    State(state): State<AppState>,
+    Path((id, run)): Path<(String, i64)>,
+    actor: Actor,
+) -> Result<Json<Value>> {
     let incident = incident_of(&state, &actor, &id).await?;
     let view = runs::view(&state.db, incident.id, run).await?;
     Ok(Json(run_json(&view)))

@@ -68,8 +68,12 @@ async fn of_incident(db: &Db, incident: &Incident, base_url: &str) -> Result<Kno
     known.offer("services", &services.join(" "));
     let commander = roles.iter().find(|r| r.role == incidents::model::Role::Commander);
     known.offer("incident.commander", commander.map_or("", |r| &r.name));
-    known.facts =
-        IncidentFacts { title: incident.title.clone(), severity: incident.severity.to_string(), services, ..known.facts };
+    known.facts = IncidentFacts {
+        title: incident.title.clone(),
+        severity: incident.severity.to_string(),
+        services,
+        ..known.facts
+    };
     Ok(known)
 }
 

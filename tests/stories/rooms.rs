@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms from the ground up; a room may use those of lower rows and, within its row, those before it.
 const TIERS: &[&[&str]] = &[
-    &["clock", "seeded", "error", "fields", "random", "args"],
+    &["clock", "seeded", "error", "fields", "difference", "random", "args"],
     &["db", "config", "charts", "markdown", "telemetry", "outbound"],
     &["state"],
     &["audit", "accounts", "web"],

@@ -1,14 +1,21 @@
 //! The record as Markdown. No model, no guess: each sentence follows from data that is named, the
 //! same record gives the same text, and what is not known is asked for in italics.
 
+mod lessons;
+#[cfg(test)]
+mod tests;
+mod words;
+
 use std::fmt::Write as _;
 
 use chrono::TimeDelta;
 
-use super::record::{Record, RecordedTime, StoryEntry, Verdict};
+use super::record::{Record, StoryEntry, Verdict};
 use super::{Section, SectionKey};
 use crate::clock::{Timestamp, human_duration};
 use crate::incidents::model::{Kind, MilestoneName};
+use lessons::{follow_ups, went_badly, went_well};
+use words::{inline, listed, moment, more, origin, quote};
 
 /// Longest list in a draft; the rest is counted.
 const MAX_ROWS: usize = 100;
@@ -354,213 +361,4 @@ fn recovery(r: &Record) -> String {
         }
     }
     text
-}
-
-fn went_well(r: &Record) -> String {
-    let mut text = String::new();
-    let done = r.steps.iter().filter(|s| s.outcome == "done").count();
-    if done > 0 {
-        let _ = writeln!(text, "- {done} of {} runbook steps were done as written.", r.steps.len());
-    }
-    if r.times.iter().any(|t| t.name == MilestoneName::Detected && t.source == crate::incidents::model::Source::Alert) {
-        text.push_str("- Monitoring noticed it before a person did.\n");
-    }
-    let _ = write!(text, "\n{}\n\n{}", PROMPTS[3], PROMPTS[4]);
-    text
-}
-
-fn went_badly(r: &Record) -> String {
-    let mut text = String::new();
-    for s in r.steps.iter().filter(|s| s.outcome == "failed") {
-        let note = if s.note.is_empty() { String::new() } else { format!(": {}", inline(&s.note)) };
-        let _ = writeln!(text, "- The step “{}” of {} failed{note}.", inline(&s.step), inline(&s.runbook));
-    }
-    let durations = r.milestones().durations();
-    if let (Some(silent), Some(whole)) = (durations.to_detect, durations.to_resolve)
-        && whole > TimeDelta::zero()
-        && silent * 3 > whole
-    {
-        let _ = writeln!(
-            text,
-            "- More than a third of the time passed unnoticed ({} of {}).",
-            human_duration(silent),
-            human_duration(whole)
-        );
-    }
-    if r.alerts.is_empty() {
-        text.push_str("- No alert fired.\n");
-    }
-    let _ = write!(text, "\n{}\n\n{}", PROMPTS[5], PROMPTS[6]);
-    text
-}
-
-fn follow_ups(r: &Record) -> String {
-    if r.follow_ups.is_empty() {
-        return PROMPTS[7].to_owned();
-    }
-    let mut text = String::new();
-    for f in r.follow_ups.iter().take(MAX_ROWS) {
-        let mark = if f.is_done { 'x' } else { ' ' };
-        let owner = f.owner.as_deref().map_or_else(|| "no owner".to_owned(), inline);
-        let due = f.due.map_or_else(|| "no date".to_owned(), |d| format!("due {d}"));
-        let _ = writeln!(text, "- [{mark}] {} ({owner}, {due})", inline(&f.title));
-    }
-    text.push_str(&more(r.follow_ups.len()));
-    text
-}
-
-/// `2026-11-23 13:45 UTC`
-fn moment(at: Timestamp) -> String {
-    format!("{} UTC", at.to_minute())
-}
-
-fn origin(time: &RecordedTime) -> String {
-    let corrected = if time.corrected { ", corrected" } else { "" };
-    format!("{}{corrected}", time.source)
-}
-
-/// `a`, `a and b`, `a, b and c`.
-fn listed(names: &[String]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => one.clone(),
-        [head @ .., last] => format!("{} and {last}", head.join(", ")),
-    }
-}
-
-fn more(count: usize) -> String {
-    if count > MAX_ROWS { format!("\n… and {} more.\n", count - MAX_ROWS) } else { String::new() }
-}
-
-/// Text from outside on one line, with the characters that mean something in Markdown escaped.
-fn inline(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_QUOTE) {
-        if "\\`*[]<>|~".contains(c) {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
-/// A person's Markdown on one line; long ones are cut to their words.
-fn quote(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let cannot_stand_inline = text.contains("```") || text.contains("~~~") || line.starts_with(['#', '>', '|', '-']);
-    if line.chars().count() > MAX_QUOTE || cannot_stand_inline {
-        inline(&crate::markdown::plain_text(text, MAX_QUOTE))
-    } else {
-        line
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::record::tests::{full, sparse};
-    use super::*;
-    use crate::markdown;
-
-    fn body(record: &Record, key: SectionKey) -> String {
-        section(record, key)
-    }
-
-    #[test]
-    fn the_summary_has_the_numbers_and_the_cause() {
-        let text = body(&full(), SectionKey::Summary);
-        assert!(text.starts_with("INC-7 was a SEV2 incident affecting cart and checkout. It began on 2026-03-01 10:00 UTC and was resolved on 2026-03-01 11:30 UTC, after 1h 30m."), "{text}");
-        assert!(text.contains("The confirmed cause is deployment cart 1.4.0."), "{text}");
-        assert!(text.contains("| Time to detect | impact started → detected | 10m |"), "{text}");
-        assert!(text.contains("| Time to mitigate | detected → mitigated | 50m |"), "{text}");
-    }
-
-    #[test]
-    fn the_story_is_told_by_phase() {
-        let text = body(&full(), SectionKey::WhatHappened);
-        let order = [
-            "### Before the impact",
-            "Release started",
-            "### Before detection (10m)",
-            "Nothing was written",
-            "### Finding the cause (20m)",
-            "Errors in **cart**",
-            "### Mitigating (30m)",
-            "rolled back",
-            "### Until resolved (30m)",
-            "### After the resolution",
-            "Thanks",
-        ];
-        let mut rest = text.as_str();
-        for part in order {
-            let at = rest.find(part).unwrap_or_else(|| panic!("{part} is missing or out of order in {text}"));
-            rest = &rest[at..];
-        }
-    }
-
-    #[test]
-    fn detection_names_the_silent_time_and_the_first_alert() {
-        let text = body(&full(), SectionKey::Detection);
-        for part in [
-            "| 2026-03-01 10:10 | Detected | alert, corrected |",
-            "For 10m nobody knew.",
-            "The first alert fired 8m after the impact began.",
-            "| 2026-03-01 10:08 | High \\| errors | cart | alertmanager | 12 |",
-        ] {
-            assert!(text.contains(part), "{part} is missing in {text}");
-        }
-    }
-
-    #[test]
-    fn causes_changes_and_recovery_are_listed() {
-        let text = body(&full(), SectionKey::RootCause);
-        for part in [
-            "**Confirmed: deployment cart 1.4.0.**",
-            "- errors rose 60 % after it",
-            "deployment of cart to production, 1.4.0, 5m before the start",
-            "- Trace: [POST /cart fails](</traces/abc>)",
-        ] {
-            assert!(text.contains(part), "{part} is missing in {text}");
-        }
-        let text = body(&full(), SectionKey::Recovery);
-        for part in [
-            "[Roll back](/runbooks/roll-back): undo the rollout | done | went well |",
-            "cart was rolled back to 1.3.9 on 2026-03-01 10:55 UTC.",
-            "Resolved on 2026-03-01 11:30 UTC.",
-        ] {
-            assert!(text.contains(part), "{part} is missing in {text}");
-        }
-        assert!(body(&full(), SectionKey::FollowUps).contains("- [ ] Add a canary (Ada, due 2026-04-01)"));
-    }
-
-    #[test]
-    fn an_empty_record_gives_prompts_not_nonsense() {
-        let sections = draft(&sparse());
-        assert_eq!(sections.len(), SectionKey::ALL.len());
-        for section in &sections {
-            assert!(!section.body.is_empty(), "{}", section.key);
-        }
-        assert!(body(&sparse(), SectionKey::Summary).contains("not recorded"));
-        assert!(body(&sparse(), SectionKey::WhatHappened).contains("Nobody wrote"));
-        assert!(body(&sparse(), SectionKey::RootCause).contains("No cause has been confirmed"));
-    }
-
-    #[test]
-    fn the_same_record_gives_the_same_text() {
-        assert_eq!(draft(&full()), draft(&full()));
-        let mut shuffled = full();
-        shuffled.alerts.reverse();
-        shuffled.story.reverse();
-        assert_eq!(draft(&full()), draft(&shuffled));
-    }
-
-    #[test]
-    fn text_from_outside_stays_text() {
-        let mut record = full();
-        for alert in &mut record.alerts {
-            alert.title = "x | y](javascript:alert(1)) <script>alert(1)</script>\n# heading".to_owned();
-        }
-        let html = markdown::render(&body(&record, SectionKey::Detection)).to_string();
-        assert!(!html.contains("<script") && !html.contains("<a ") && !html.contains("<h2"), "{html}");
-        assert_eq!(html.matches("<td").count() % 5, 12 % 5, "no cell was added: {html}");
-    }
 }

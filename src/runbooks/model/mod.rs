@@ -68,6 +68,9 @@ pub fn parse(source: &str) -> Result<ParsedRunbook, Vec<Problem>> {
         let message = format!("is {} kB long; at most {} kB", source.len() / 1000, MAX_RUNBOOK_BYTES / 1000);
         return Err(vec![Problem::error(1, "file", message)]);
     }
+    if source.contains('\0') {
+        return Err(vec![Problem::error(1, "file", "holds a NUL character, which cannot be stored")]);
+    }
     let source = normalize(source);
     let mut problems = Vec::new();
     let (front, body, body_line) = front_matter::parse(&source, &mut problems);

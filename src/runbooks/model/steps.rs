@@ -15,13 +15,19 @@
 //! A branch leads to a step's id, its number, `next` or `end`. Branches may lead back (try again),
 //! but from every step the end must be reachable.
 
+mod call;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::ops::Range;
 
-use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd};
 
 use super::Problem;
 use crate::markdown::{self, slugify};
+pub use call::Call;
+use call::first_link;
 
 /// More steps than a person follows; a bound on what a run stores.
 pub const MAX_STEPS: usize = 100;
@@ -69,15 +75,6 @@ pub enum Target {
 pub struct Branch {
     pub label: String,
     pub target: Target,
-}
-
-/// An HTTP request that a person sends with one click, after seeing it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Call {
-    pub method: String,
-    pub url: String,
-    pub headers: Vec<(String, String)>,
-    pub body: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -244,7 +241,7 @@ fn complete(steps: &mut [Step], problems: &mut Vec<Problem>) {
                 Some(link) => step.link = Some(link),
                 None => problems.push(complaint("has no link".to_owned())),
             },
-            StepKind::Webhook => match call(&step.body) {
+            StepKind::Webhook => match call::call(&step.body) {
                 Ok(call) => step.call = Some(call),
                 Err(message) => problems.push(complaint(message)),
             },
@@ -352,231 +349,4 @@ fn resolve(target: &str, at: usize, ids: &[String]) -> Option<Target> {
     }
     let number: usize = name.trim_start_matches("step").trim().parse().ok()?;
     (1..=ids.len()).contains(&number).then(|| Target::Step(number - 1))
-}
-
-fn first_link(body: &str) -> Option<String> {
-    Parser::new_ext(body, markdown::options()).find_map(|event| match event {
-        Event::Start(Tag::Link { dest_url, .. }) => markdown::safe_link(&dest_url).map(str::to_owned),
-        Event::Text(text) => text
-            .split_whitespace()
-            .find(|word| word.starts_with("https://") || word.starts_with("http://"))
-            .map(|word| word.trim_end_matches(['.', ',', ')']).to_owned()),
-        _ => None,
-    })
-}
-
-/// The first fenced block marked `http`: a request line, headers, an empty line, a body.
-fn call(body: &str) -> Result<Call, String> {
-    let mut text: Option<String> = None;
-    for event in Parser::new_ext(body, markdown::options()) {
-        match event {
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) if info.trim() == "http" => {
-                text = Some(String::new())
-            }
-            Event::Text(t) => {
-                if let Some(text) = &mut text {
-                    text.push_str(&t);
-                }
-            }
-            Event::End(TagEnd::CodeBlock) if text.is_some() => break,
-            _ => {}
-        }
-    }
-    let text = text.ok_or("has no ```http block with the request")?;
-    parse_call(&text)
-}
-
-fn parse_call(text: &str) -> Result<Call, String> {
-    let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
-    let mut lines = head.lines();
-    let (method, url) =
-        lines.next().and_then(|l| l.trim().split_once(' ')).ok_or("has no request line such as 'POST https://…'")?;
-    if !["GET", "POST", "PUT", "PATCH", "DELETE"].contains(&method) {
-        return Err(format!("has the method '{method}'; use GET, POST, PUT, PATCH or DELETE"));
-    }
-    let url = url.trim();
-    if !(url.starts_with("https://") || url.starts_with("http://")) {
-        return Err(format!("calls '{url}', which is no http or https address"));
-    }
-    let mut headers = Vec::new();
-    for line in lines {
-        let (name, value) = line.split_once(':').ok_or_else(|| format!("has a header '{line}' without a colon"))?;
-        headers.push((name.trim().to_owned(), value.trim().to_owned()));
-    }
-    Ok(Call { method: method.to_owned(), url: url.to_owned(), headers, body: body.trim_end().to_owned() })
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn steps(body: &str) -> (Vec<Step>, Vec<String>) {
-        let mut problems = Vec::new();
-        let found = parse(body, 10, &mut problems);
-        (found, problems.iter().map(ToString::to_string).collect())
-    }
-
-    const FULL: &str = "\
-Intro.
-
-## Steps
-
-### Check: did errors rise? (3 min) {#errors}
-
-Look:
-
-```bash
-# not: a heading
-- no -> branch
-```
-
-#### Detail
-
-more
-
-### Decide: go back?
-
-- **Yes**, at once -> `roll-back`
-- No → [wait a bit](#wait)
-- It is over -> end
-
-### Do: roll `cart` back {#roll-back}
-### Wait: let it settle (1 h 30 min) {#wait}
-### Link: dashboard
-See https://grafana.example/d/1.
-### Webhook: purge
-```http
-POST https://cache.example/purge?service={{service}}
-Content-Type: application/json
-
-{\"service\": \"{{service}}\"}
-```
-
-## Afterwards
-
-text
-";
-
-    #[test]
-    fn all_kinds_are_read() {
-        let (steps, problems) = steps(FULL);
-        assert_eq!(problems, Vec::<String>::new());
-        let shown: Vec<_> = steps.iter().map(|s| (s.id.as_str(), s.kind, s.title.as_str(), s.expected_s)).collect();
-        assert_eq!(
-            shown,
-            [
-                ("errors", StepKind::Check, "did errors rise?", Some(180)),
-                ("go-back", StepKind::Decide, "go back?", None),
-                ("roll-back", StepKind::Do, "roll cart back", None),
-                ("wait", StepKind::Wait, "let it settle", Some(5_400)),
-                ("dashboard", StepKind::Link, "dashboard", None),
-                ("purge", StepKind::Webhook, "purge", None),
-            ]
-        );
-    }
-
-    #[test]
-    fn bodies_end_at_the_next_step_or_section() {
-        let (steps, _) = steps(FULL);
-        let bodies: Vec<_> = steps.iter().map(|s| s.body.as_str()).collect();
-        assert!(bodies[0].starts_with("Look:") && bodies[0].ends_with("more"), "{}", bodies[0]);
-        assert_eq!(bodies[2], "");
-        assert!(bodies[5].ends_with("```"), "{}", bodies[5]);
-        assert_eq!(steps[0].line, 14);
-        assert_eq!(
-            steps[1].branches.iter().map(|b| (b.label.as_str(), &b.target)).collect::<Vec<_>>(),
-            [("Yes, at once", &Target::Step(2)), ("No", &Target::Step(3)), ("It is over", &Target::End),]
-        );
-        assert_eq!(steps[4].link.as_deref(), Some("https://grafana.example/d/1"));
-        let call = steps[5].call.as_ref().expect("the webhook has a request");
-        assert_eq!(
-            (call.method.as_str(), call.url.as_str()),
-            ("POST", "https://cache.example/purge?service={{service}}")
-        );
-        assert_eq!(call.headers, [("Content-Type".to_owned(), "application/json".to_owned())]);
-        assert_eq!(call.body, "{\"service\": \"{{service}}\"}");
-    }
-
-    #[test]
-    fn wrong_steps_are_named_with_their_line() {
-        let cases = [
-            ("### Do:\n", "line 10: steps: a do step has no title"),
-            (
-                "### Do: a\n\n### Check: a\n",
-                "line 12: steps: two steps have the id 'a'; give one of them its own with {#name}",
-            ),
-            ("### Wait: a bit\n", "line 10: steps: 'a bit' does not say how long: add a time such as '(5 min)'"),
-            ("### Decide: a\n- x -> nowhere\n", "line 10: steps: 'a' leads to 'nowhere', which is no step"),
-            ("### Link: a\nnothing\n", "line 10: steps: 'a' has no link"),
-            ("### Link: a\n[x](javascript:alert(1))\n", "line 10: steps: 'a' has no link"),
-            ("### Webhook: a\n", "line 10: steps: 'a' has no ```http block with the request"),
-            (
-                "### Webhook: a\n```http\nGET file:///etc/passwd\n```\n",
-                "line 10: steps: 'a' calls 'file:///etc/passwd', which is no http or https address",
-            ),
-            (
-                "### Webhook: a\n```http\nTRACE https://a.example\n```\n",
-                "line 10: steps: 'a' has the method 'TRACE'; use GET, POST, PUT, PATCH or DELETE",
-            ),
-            ("### Chek: a\n", "line 10: steps: 'Chek:' is no kind of step; did you mean 'check:'?"),
-        ];
-        for (body, wanted) in cases {
-            let (_, problems) = steps(body);
-            assert!(problems.iter().any(|p| p == wanted), "{body:?} gave {problems:?}");
-        }
-        assert_eq!(steps("### Background: why\n").1, Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_loop_needs_a_way_out() {
-        let (_, problems) = steps("### Do: a\n### Decide: b\n- x -> a\n### Do: c\n");
-        assert_eq!(
-            problems,
-            [
-                "line 13: steps: no way leads to 'c'",
-                "line 10: steps: from 'a' the end cannot be reached",
-                "line 11: steps: from 'b' the end cannot be reached"
-            ]
-        );
-        assert_eq!(steps("### Decide: b\n- x -> c\n### Do: a\n### Do: c\n").1, ["line 12: steps: no way leads to 'a'"]);
-        assert_eq!(steps("### Do: a\n### Decide: b\n- x -> a\n- y -> next\n### Do: c\n").1, Vec::<String>::new());
-        assert_eq!(steps("### Decide: b\n- again -> 1\n- over -> next\n").1, Vec::<String>::new());
-    }
-
-    #[test]
-    fn times_are_read() {
-        for (text, seconds) in [
-            ("30 s", Some(30)),
-            ("5 min", Some(300)),
-            ("~5m", Some(300)),
-            ("1h 30min", Some(5_400)),
-            ("2 hours", Some(7_200)),
-            ("soon", None),
-            ("", None),
-            ("0 s", None),
-            ("9999999999 h", None),
-            ("5", None),
-        ] {
-            assert_eq!(parse_duration(text), seconds, "{text:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_read_without_panic(body in "(### (Do|Decide|Wait|Link|Webhook|Chek): ?[a-c]{0,2}( \\(\\d{1,3} (s|min)\\))?\n|- x -> [a-c0-9]{1,2}\n|```http?\n|[\\PC]{0,20}\n){0,12}") {
-            let mut problems = Vec::new();
-            let found = parse(&body, 1, &mut problems);
-            if problems.iter().all(|p| !p.is_error) {
-                for step in &found {
-                    for branch in &step.branches {
-                        if let Target::Step(i) = branch.target {
-                            prop_assert!(i < found.len());
-                        }
-                    }
-                }
-            }
-        }
-    }
 }

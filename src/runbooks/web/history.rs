@@ -62,7 +62,10 @@ pub(super) async fn restore(cx: Cx, Path((slug, number)): Path<(String, i64)>) -
     let runbook = edit::restore(&tx, &slug, number, &by(actor), now).await?;
     audit::record(&tx, now, actor, "runbook.restore", ("runbook", &slug), &json!({ "version": number })).await?;
     tx.commit().await?;
-    Ok(redirect_with_flash(&runbook.path(), &format!("Version {number} is current again, as version {}.", runbook.version)))
+    Ok(redirect_with_flash(
+        &runbook.path(),
+        &format!("Version {number} is current again, as version {}.", runbook.version),
+    ))
 }
 
 #[derive(Deserialize)]

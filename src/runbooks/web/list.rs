@@ -51,8 +51,13 @@ impl ListQuery {
     /// The address of the page that begins after a row.
     fn next(&self, after: &str) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        let pairs =
-            [("q", &self.q), ("service", &self.service), ("tag", &self.tag), ("owner", &self.owner), ("show", &self.show)];
+        let pairs = [
+            ("q", &self.q),
+            ("service", &self.service),
+            ("tag", &self.tag),
+            ("owner", &self.owner),
+            ("show", &self.show),
+        ];
         query.extend_pairs(pairs.iter().filter(|(_, v)| !v.is_empty()));
         query.append_pair("after", after);
         format!("/runbooks?{}", query.finish())

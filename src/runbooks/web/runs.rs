@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::super::hooks::Sources;
 use super::super::model::record::{RunState, Runbook};
 use super::super::model::variables::{self, fill_markdown};
-use super::super::model::{Step, StepKind, StepRecord, StepState};
+use super::super::model::{Step, StepRecord, StepState};
 use super::super::service::runs::{self, RecordInput, RunView, StartInput};
 use super::super::service::suggest::{Suggestion, suggest};
 use super::super::service::{self, get_version, parse_stored};
@@ -296,7 +296,11 @@ impl StepForm {
     }
 }
 
-pub(super) async fn record(cx: Cx, Path((id, run)): Path<(String, i64)>, Form(form): Form<StepForm>) -> Result<Response> {
+pub(super) async fn record(
+    cx: Cx,
+    Path((id, run)): Path<(String, i64)>,
+    Form(form): Form<StepForm>,
+) -> Result<Response> {
     let incident = incident_of(&cx, &id).await?;
     let tx = cx.state.db.begin().await?;
     let refused = match runs::record(&tx, incident.id, run, &form.input(), &by(cx.actor()?), cx.now()).await {

@@ -1,0 +1,70 @@
+//! The library of postmortems.
+
+use askama::Template;
+use axum::extract::Query;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::super::model::{Listed, State};
+use super::super::service::{self, Filter};
+use super::viewer;
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::web::{Cursor, Cx, Shell, render};
+
+/// Rows of one page.
+const PAGE: i64 = 50;
+/// Beyond this the number is not counted out.
+const MAX_COUNT: i64 = 10_000;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ListQuery {
+    q: String,
+    state: String,
+    service: String,
+    cursor: String,
+}
+
+impl ListQuery {
+    fn is_filtered(&self) -> bool {
+        [&self.q, &self.state, &self.service].iter().any(|v| !v.trim().is_empty())
+    }
+
+    fn next(&self, cursor: &str) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        let pairs = [("q", &self.q), ("state", &self.state), ("service", &self.service)];
+        query.extend_pairs(pairs.iter().filter(|(_, v)| !v.is_empty()));
+        query.append_pair("cursor", cursor);
+        format!("/postmortems?{}", query.finish())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "postmortems/list.html")]
+struct ListPage {
+    shell: Shell,
+    query: ListQuery,
+    rows: Vec<Listed>,
+    total: i64,
+    next: Option<String>,
+    states: &'static [State],
+}
+
+pub(super) async fn show(cx: Cx, Query(query): Query<ListQuery>) -> Result<Response> {
+    let viewer = viewer(cx.actor()?);
+    let mut filter = Filter {
+        state: State::parse(&query.state),
+        service: query.service.trim().to_owned(),
+        text: query.q.clone(),
+        beyond: None,
+    };
+    let total = service::count(&cx.state.db, &filter, viewer, MAX_COUNT).await?;
+    filter.beyond = Cursor::from_param(Some(&query.cursor))?.map(|c| (Timestamp::from_micros(c.sort), c.id));
+    let mut rows = service::page(&cx.state.db, &filter, viewer, PAGE + 1).await?;
+    let more = rows.len() > PAGE as usize;
+    rows.truncate(PAGE as usize);
+    let last = rows.last().filter(|_| more);
+    let next = last.map(|r| query.next(&Cursor { sort: r.updated_at.as_micros(), id: r.id }.encode()));
+    render(&ListPage { shell: cx.shell("Postmortems"), query, rows, total, next, states: State::ALL })
+}

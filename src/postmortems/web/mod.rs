@@ -1,0 +1,43 @@
+//! The pages of postmortems. Each handler extracts, calls one action, and renders or redirects; a
+//! form that is refused is shown again with what was typed.
+
+mod actions;
+mod list;
+mod page;
+pub(super) mod panel;
+mod section;
+
+use crate::accounts::{Actor, Role};
+use crate::error::{Error, Result};
+use crate::incidents::{By, Incident, IncidentId, Viewer, get_visible};
+use crate::web::{Access, Cx, Routes};
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/postmortems", Access::VIEWER, list::show)
+        .get("/incidents/{id}/postmortem", Access::VIEWER, page::show)
+        .post("/incidents/{id}/postmortem", Access::RESPONDER, page::draft)
+        .post("/incidents/{id}/postmortem/state", Access::RESPONDER, page::change_state)
+        .get("/incidents/{id}/postmortem/export.md", Access::VIEWER, page::export_markdown)
+        .post("/incidents/{id}/postmortem/actions", Access::RESPONDER, actions::add)
+        .post("/incidents/{id}/postmortem/actions/{task}", Access::RESPONDER, actions::update)
+        .get("/incidents/{id}/postmortem/sections/{key}", Access::RESPONDER, section::edit)
+        .post("/incidents/{id}/postmortem/sections/{key}", Access::RESPONDER, section::save)
+        .post("/incidents/{id}/postmortem/sections/{key}/regenerate", Access::RESPONDER, section::regenerate)
+        .get("/incidents/{id}/postmortem/sections/{key}/versions", Access::VIEWER, section::versions)
+}
+
+pub(super) fn by(actor: &Actor) -> By {
+    By { user_id: actor.user_id, name: actor.name.clone() }
+}
+
+pub(super) fn viewer(actor: &Actor) -> Viewer {
+    Viewer { all: actor.can(Role::Admin), user_id: actor.user_id.unwrap_or_default() }
+}
+
+/// # Errors
+/// `NotFound` for what is no number, does not exist, or is hidden from this person.
+async fn incident_of(cx: &Cx, id: &str) -> Result<Incident> {
+    let parsed = IncidentId::parse(id).ok_or_else(|| Error::not_found(format!("The incident '{id}'")))?;
+    get_visible(&cx.state.db, parsed, viewer(cx.actor()?)).await
+}
