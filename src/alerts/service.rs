@@ -130,7 +130,8 @@ pub async fn promote(tx: &Tx, id: i64, declare: &Declare, by: &By, now: Timestam
 pub async fn attach(tx: &Tx, ids: &[i64], incident: IncidentId, reason: &str, by: &By, now: Timestamp) -> Result<()> {
     const KEPT_AS_EVIDENCE: usize = 5;
     act::tie(tx, ids, Some(incident.0), None, reason).await?;
-    act::log(tx, ids, "joined", &by.name, &format!("{incident}: {reason}"), now).await?;
+    // Without the incident's number, which not everybody may know.
+    act::log(tx, ids, "joined an incident", &by.name, reason, now).await?;
     let first = store::find_many(tx, &ids[..ids.len().min(KEPT_AS_EVIDENCE)]).await?;
     for alert in &first {
         add_evidence(tx, incident, &evidence_of(alert), by, now).await?;

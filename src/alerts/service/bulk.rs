@@ -25,7 +25,8 @@ pub async fn move_to(tx: &Tx, ids: &[i64], to: Option<IncidentId>, by: &By, now:
     }
     let n = count_words(ids.len());
     let what = match to {
-        Some(incident) => format!("moved {n} to {incident}"),
+        // Without its number, which not everybody may know.
+        Some(_) => format!("moved {n} to another incident"),
         None => format!("took {n} out of their incident"),
     };
     let alerts = store::find_many(tx, ids).await?;
