@@ -54,8 +54,15 @@ pub fn inbox(state: &AppState) -> Inbox {
 /// What the rooms add to the incident page and the dashboard: `.panel(…)`, `.dashboard(…)`,
 /// `.evidence(…)`, `.question(…)`.
 pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
-    let panel = runbooks::RunbookPanel { sources: runbook_sources(), base_url: state.config.base_url.clone() };
-    incidents::hooks::HooksBuilder::default().panel(panel).panel(postmortems::PostmortemPanel).build()
+    let runbooks = runbooks::RunbookPanel { sources: runbook_sources(), base_url: state.config.base_url.clone() };
+    incidents::hooks::HooksBuilder::default()
+        .panel(alerts::hooks::AlertsPanel)
+        .panel(runbooks)
+        .panel(postmortems::PostmortemPanel)
+        .dashboard(alerts::hooks::LooseAlerts)
+        .evidence(alerts::hooks::AlertEvidence)
+        .question(alerts::hooks::FiringQuestion)
+        .build()
 }
 
 /// What the rooms know of an incident that runbooks ask for: conditions' facts, variables' values.
@@ -65,7 +72,7 @@ pub fn runbook_sources() -> runbooks::hooks::Sources {
 
 /// What the rooms add to a service's page.
 pub fn service_hooks() -> services::hooks::Hooks {
-    services::hooks::Hooks::new(vec![])
+    services::hooks::Hooks::new(vec![Box::new(alerts::hooks::ServiceAlerts)])
 }
 
 /// The service that answers every request.

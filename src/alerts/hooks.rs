@@ -6,14 +6,16 @@ use futures::future::BoxFuture;
 
 use super::model::AlertStatus;
 use super::service;
-use super::store::{self, Alert, Filter};
+use super::store::{self, Alert, Filter, Noisy};
 use super::storm::{self, Storm};
+use crate::accounts::Actor;
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::incidents::hooks::{DashboardPanel, EvidenceSource, IncidentPanel, Panel, PanelContext, Place, ResolveQuestion, Resolved};
 use crate::incidents::record::{Evidence, Snapshot};
 use crate::incidents::{EvidenceKind, Incident, Viewer};
+use crate::services::{self, Service};
 
 const SHOWN: i64 = 8;
 
@@ -129,6 +131,43 @@ impl DashboardPanel for LooseAlerts {
                 suspicion: None,
                 next_step: None,
             }))
+        })
+    }
+}
+
+/// On a service's page: what fires, and the rules that were noisiest in the last thirty days.
+pub struct ServiceAlerts;
+
+#[derive(Template)]
+#[template(path = "alerts/_service.html")]
+struct ServicePart {
+    slug: String,
+    alerts: Vec<Alert>,
+    noisiest: Vec<Noisy>,
+}
+
+impl services::hooks::ServicePanel for ServiceAlerts {
+    fn order(&self) -> i32 {
+        30
+    }
+
+    fn render<'a>(
+        &'a self,
+        db: &'a Db,
+        service: &'a Service,
+        _: &'a Actor,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<services::hooks::Panel>>> {
+        Box::pin(async move {
+            let filter = Filter { service: service.slug.clone(), ..Filter::default() };
+            let alerts = store::list(db, &filter, SHOWN).await?;
+            if alerts.is_empty() {
+                return Ok(None);
+            }
+            let noisiest = store::noisiest_rules(db, &service.slug, now - chrono::TimeDelta::days(30), 5).await?;
+            let html = rendered(&ServicePart { slug: service.slug.clone(), alerts, noisiest })?;
+            let link = format!("/alerts?status=all&service={}", service.slug);
+            Ok(Some(services::hooks::Panel { id: "alerts", title: "Alerts".to_owned(), link, html }))
         })
     }
 }

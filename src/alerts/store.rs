@@ -338,6 +338,26 @@ pub async fn firing_by_severity(db: &Db) -> Result<Vec<(String, i64)>> {
     .await
 }
 
+/// A rule of a source with how often its alerts of one service began.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Noisy {
+    pub rule: String,
+    pub episodes: i64,
+    /// Of its alerts, those that a person marked as noise.
+    pub noise: i64,
+}
+
+/// The rules that told of a service most often since a moment.
+pub async fn noisiest_rules(db: &Db, service: &str, since: Timestamp, limit: i64) -> Result<Vec<Noisy>> {
+    db.fetch_all(
+        "SELECT a.rule, COUNT(*) AS episodes, COUNT(DISTINCT CASE WHEN a.noise_at IS NULL THEN NULL ELSE a.id END) AS noise \
+         FROM alerts a JOIN signals s ON s.alert_id = a.id WHERE a.service = $1 AND s.starts_at >= $2 AND s.status = 'firing' \
+         GROUP BY a.rule ORDER BY episodes DESC, a.rule LIMIT $3",
+        args![service, since, limit],
+    )
+    .await
+}
+
 /// Firing and ended alerts of an incident.
 pub async fn counts_of_incident(db: &Db, incident: i64) -> Result<(i64, i64)> {
     let rows: Vec<(String, i64)> =
