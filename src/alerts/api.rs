@@ -169,7 +169,12 @@ async fn show(cx: Cx, Path(id): Path<i64>) -> Result<Json<Value>> {
 
 /// Takes generic alerts from a program, through the inbox like every other delivery, and answers
 /// with what they became.
-async fn create(cx: Cx, Extension(inbox): Extension<Inbox>, headers: HeaderMap, body: axum::body::Bytes) -> Result<Response> {
+async fn create(
+    cx: Cx,
+    Extension(inbox): Extension<Inbox>,
+    headers: HeaderMap,
+    body: axum::body::Bytes,
+) -> Result<Response> {
     let content_type = headers.get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
     let delivery = Delivery {
         id: 0,
@@ -244,7 +249,8 @@ async fn promote(cx: Cx, Path(id): Path<i64>, body: axum::body::Bytes) -> Result
     let given: DeclareInput = if body.iter().all(u8::is_ascii_whitespace) {
         DeclareInput::default()
     } else {
-        serde_json::from_slice(&body).map_err(|e| Error::BadRequest(format!("The body is not what promote takes: {e}")))?
+        serde_json::from_slice(&body)
+            .map_err(|e| Error::BadRequest(format!("The body is not what promote takes: {e}")))?
     };
     let by = Asker::of(cx.actor()?).by();
     let alert = service::get(&cx.state.db, id).await?;

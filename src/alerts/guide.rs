@@ -79,62 +79,105 @@ pub fn guide(source: Source, base_url: &str, token: &str) -> Guide {
 fn words(source: Source) -> (Vec<&'static str>, &'static str, &'static str) {
     match source {
         Source::Alertmanager => (
-            vec!["Add the receiver to alertmanager.yml and name it in a route.", "Reload Alertmanager.", "Keep send_resolved on, so that alerts end by themselves."],
+            vec![
+                "Add the receiver to alertmanager.yml and name it in a route.",
+                "Reload Alertmanager.",
+                "Keep send_resolved on, so that alerts end by themselves.",
+            ],
             "alertmanager.yml",
             "",
         ),
         Source::Prometheus => (
-            vec!["Name Faultline as an Alertmanager in prometheus.yml (Loki's ruler takes the same settings).", "Reload Prometheus."],
+            vec![
+                "Name Faultline as an Alertmanager in prometheus.yml (Loki's ruler takes the same settings).",
+                "Reload Prometheus.",
+            ],
             "prometheus.yml",
             "Prometheus repeats every firing alert about once a minute; an alert that stops being repeated ends by itself.",
         ),
         Source::Grafana => (
-            vec!["Alerting → Contact points → Add contact point, integration Webhook.", "Paste the URL, choose POST, and the authorization scheme Bearer with the token.", "To sign as well, set the HMAC secret there and below."],
+            vec![
+                "Alerting → Contact points → Add contact point, integration Webhook.",
+                "Paste the URL, choose POST, and the authorization scheme Bearer with the token.",
+                "To sign as well, set the HMAC secret there and below.",
+            ],
             "Contact point (provisioning file)",
             "",
         ),
         Source::Datadog => (
-            vec!["Integrations → Webhooks → New.", "Paste the URL, the payload and the custom header.", "Mention @webhook-faultline in the message of your monitors."],
+            vec![
+                "Integrations → Webhooks → New.",
+                "Paste the URL, the payload and the custom header.",
+                "Mention @webhook-faultline in the message of your monitors.",
+            ],
             "Payload, then custom headers",
             "Datadog's default payload has no key that ties a recovery to its trigger: use this one.",
         ),
         Source::NewRelic => (
-            vec!["Alerts → Destinations → Add a webhook with the URL.", "Choose token authentication and paste the token.", "Add the destination to a workflow; keep the default template."],
+            vec![
+                "Alerts → Destinations → Add a webhook with the URL.",
+                "Choose token authentication and paste the token.",
+                "Add the destination to a workflow; keep the default template.",
+            ],
             "Destination",
             "",
         ),
         Source::Sentry => (
-            vec!["Settings → Developer settings → New internal integration.", "Paste the webhook URL, switch on Alert Rule Action, and tick the issue resource.", "Copy the client secret into the signing secrets below."],
+            vec![
+                "Settings → Developer settings → New internal integration.",
+                "Paste the webhook URL, switch on Alert Rule Action, and tick the issue resource.",
+                "Copy the client secret into the signing secrets below.",
+            ],
             "Internal integration",
             "An issue alert never ends by itself at Sentry: tick the issue resource, so that a resolved issue ends its alert.",
         ),
         Source::Honeycomb => (
-            vec!["Team settings → Integrations → Add integration → Webhook.", "Paste the URL; a shared secret may be set there and below.", "Add the recipient to your triggers."],
+            vec![
+                "Team settings → Integrations → Add integration → Webhook.",
+                "Paste the URL; a shared secret may be set there and below.",
+                "Add the recipient to your triggers.",
+            ],
             "Webhook",
             "",
         ),
         Source::Elastic => (
-            vec!["Stack Management → Connectors → Webhook, with the URL and the header.", "In each rule add the connector twice: for the active group and for Recovered, both with this body."],
+            vec![
+                "Stack Management → Connectors → Webhook, with the URL and the header.",
+                "In each rule add the connector twice: for the active group and for Recovered, both with this body.",
+            ],
             "Header, then body",
             "",
         ),
         Source::PagerDuty => (
-            vec!["Any tool that can send PagerDuty events sends here instead.", "Set its events address to the URL and its routing (integration) key to the token."],
+            vec![
+                "Any tool that can send PagerDuty events sends here instead.",
+                "Set its events address to the URL and its routing (integration) key to the token.",
+            ],
             "Try it",
             "PagerDuty's own webhooks (v3) go to /ingest/alerts/pagerduty with the token at the end of the path.",
         ),
         Source::Generic => (
-            vec!["Send one alert, a list, or {\"alerts\": […]}. Only title is needed.", "Give dedup_key, so that a later delivery with status resolved ends the alert.", "A format of your own: fill in a mapping below."],
+            vec![
+                "Send one alert, a list, or {\"alerts\": […]}. Only title is needed.",
+                "Give dedup_key, so that a later delivery with status resolved ends the alert.",
+                "A format of your own: fill in a mapping below.",
+            ],
             "Try it",
             "",
         ),
         Source::JUnit => (
-            vec!["Send the report after the tests, failed or not.", "Name the service, environment and deployment in the query."],
+            vec![
+                "Send the report after the tests, failed or not.",
+                "Name the service, environment and deployment in the query.",
+            ],
             "In your pipeline",
             "A failing case fires, the same case passing later resolves it; skipped cases say nothing.",
         ),
         Source::Check => (
-            vec!["Send the outcome of each run of a synthetic check.", "With trace_id the failing trace is one click away."],
+            vec![
+                "Send the outcome of each run of a synthetic check.",
+                "With trace_id the failing trace is one click away.",
+            ],
             "Try it",
             "",
         ),
@@ -145,7 +188,9 @@ fn snippet(source: Source, base_url: &str, url: &str, token: &str) -> String {
     let host = base_url.split_once("://").map_or(base_url, |(_, host)| host);
     let scheme = base_url.split_once("://").map_or("http", |(scheme, _)| scheme);
     let curl = |kind: &str, body: &str| {
-        format!("curl -X POST '{url}' \\\n  -H 'Authorization: Bearer {token}' -H 'Content-Type: {kind}' \\\n  -d '{body}'")
+        format!(
+            "curl -X POST '{url}' \\\n  -H 'Authorization: Bearer {token}' -H 'Content-Type: {kind}' \\\n  -d '{body}'"
+        )
     };
     match source {
         Source::Alertmanager => format!(
@@ -165,11 +210,17 @@ fn snippet(source: Source, base_url: &str, url: &str, token: &str) -> String {
         Source::PagerDuty => format!(
             "curl -X POST '{url}' -H 'Content-Type: application/json' \\\n  -d '{{\"routing_key\": \"{token}\", \"event_action\": \"trigger\", \"dedup_key\": \"disk-7\",\n       \"payload\": {{\"summary\": \"Disk is full\", \"source\": \"db-7\", \"severity\": \"critical\"}}}}'"
         ),
-        Source::Generic => curl("application/json", r#"{"title": "Disk is full", "dedup_key": "disk-7", "severity": "critical", "service": "storage", "status": "firing"}"#),
+        Source::Generic => curl(
+            "application/json",
+            r#"{"title": "Disk is full", "dedup_key": "disk-7", "severity": "critical", "service": "storage", "status": "firing"}"#,
+        ),
         Source::JUnit => format!(
             "curl -X POST '{url}?service=checkout&environment=production&deployment=v42' \\\n  -H 'Authorization: Bearer {token}' -H 'Content-Type: application/xml' \\\n  --data-binary @report.xml"
         ),
-        Source::Check => curl("application/json", r#"{"check": "buy a book", "status": "failed", "service": "checkout", "environment": "production", "message": "no answer"}"#),
+        Source::Check => curl(
+            "application/json",
+            r#"{"check": "buy a book", "status": "failed", "service": "checkout", "environment": "production", "message": "no answer"}"#,
+        ),
     }
 }
 
@@ -178,15 +229,33 @@ const fn example(source: Source) -> &'static str {
         Source::Alertmanager | Source::Grafana => {
             r#"{"version":"4","status":"firing","orgId":1,"alerts":[{"status":"firing","labels":{"alertname":"FaultlineTest","severity":"info"},"annotations":{"summary":"Test from Faultline's set-up page"},"endsAt":"0001-01-01T00:00:00Z"}]}"#
         }
-        Source::Prometheus => r#"[{"labels":{"alertname":"FaultlineTest","severity":"info"},"annotations":{"summary":"Test from Faultline's set-up page"}}]"#,
-        Source::Datadog => r#"{"alert_id":"faultline-test","alert_cycle_key":"faultline-test","alert_transition":"Triggered","title":"Test from Faultline's set-up page","alert_priority":"P5"}"#,
-        Source::NewRelic => r#"{"id":"faultline-test","title":"Test from Faultline's set-up page","priority":"LOW","state":"ACTIVATED"}"#,
-        Source::Sentry => r#"{"action":"triggered","data":{"event":{"issue_id":"faultline-test","title":"Test from Faultline's set-up page","level":"info"},"triggered_rule":"test"}}"#,
-        Source::Honeycomb => r#"{"version":"v0.1.0","id":"faultline-test","name":"Test from Faultline's set-up page","status":"TRIGGERED"}"#,
-        Source::Elastic => r#"{"rule_id":"faultline-test","rule_name":"Test from Faultline's set-up page","alert_id":"*","action_group":"info"}"#,
-        Source::PagerDuty => r#"{"event_action":"trigger","dedup_key":"faultline-test","payload":{"summary":"Test from Faultline's set-up page","source":"faultline","severity":"info"}}"#,
-        Source::Generic => r#"{"title":"Test from Faultline's set-up page","dedup_key":"faultline-test","severity":"info"}"#,
-        Source::JUnit => r#"<testsuite name="faultline"><testcase name="set-up test"><failure message="Test from Faultline's set-up page"/></testcase></testsuite>"#,
+        Source::Prometheus => {
+            r#"[{"labels":{"alertname":"FaultlineTest","severity":"info"},"annotations":{"summary":"Test from Faultline's set-up page"}}]"#
+        }
+        Source::Datadog => {
+            r#"{"alert_id":"faultline-test","alert_cycle_key":"faultline-test","alert_transition":"Triggered","title":"Test from Faultline's set-up page","alert_priority":"P5"}"#
+        }
+        Source::NewRelic => {
+            r#"{"id":"faultline-test","title":"Test from Faultline's set-up page","priority":"LOW","state":"ACTIVATED"}"#
+        }
+        Source::Sentry => {
+            r#"{"action":"triggered","data":{"event":{"issue_id":"faultline-test","title":"Test from Faultline's set-up page","level":"info"},"triggered_rule":"test"}}"#
+        }
+        Source::Honeycomb => {
+            r#"{"version":"v0.1.0","id":"faultline-test","name":"Test from Faultline's set-up page","status":"TRIGGERED"}"#
+        }
+        Source::Elastic => {
+            r#"{"rule_id":"faultline-test","rule_name":"Test from Faultline's set-up page","alert_id":"*","action_group":"info"}"#
+        }
+        Source::PagerDuty => {
+            r#"{"event_action":"trigger","dedup_key":"faultline-test","payload":{"summary":"Test from Faultline's set-up page","source":"faultline","severity":"info"}}"#
+        }
+        Source::Generic => {
+            r#"{"title":"Test from Faultline's set-up page","dedup_key":"faultline-test","severity":"info"}"#
+        }
+        Source::JUnit => {
+            r#"<testsuite name="faultline"><testcase name="set-up test"><failure message="Test from Faultline's set-up page"/></testcase></testsuite>"#
+        }
         Source::Check => r#"{"check":"Test from Faultline's set-up page","status":"failed","severity":"info"}"#,
     }
 }

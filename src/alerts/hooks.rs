@@ -12,7 +12,9 @@ use crate::accounts::Actor;
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Result};
-use crate::incidents::hooks::{DashboardPanel, EvidenceSource, IncidentPanel, Panel, PanelContext, Place, ResolveQuestion, Resolved};
+use crate::incidents::hooks::{
+    DashboardPanel, EvidenceSource, IncidentPanel, Panel, PanelContext, Place, ResolveQuestion, Resolved,
+};
 use crate::incidents::record::{Evidence, Snapshot};
 use crate::incidents::{EvidenceKind, Incident, Viewer};
 use crate::services::{self, Service};
@@ -65,7 +67,8 @@ impl IncidentPanel for AlertsPanel {
                 alerts.extend(store::list(context.db, &filter(AlertStatus::Resolved), room).await?);
             }
             let at = context.incident.ended_at.unwrap_or(context.now);
-            let storm = storm::last_hours(context.db, &Filter { incident: Some(id.0), ..Filter::default() }, at).await?;
+            let storm =
+                storm::last_hours(context.db, &Filter { incident: Some(id.0), ..Filter::default() }, at).await?;
             let part =
                 PanelPart { incident: id.to_string(), firing, over, alerts, storm, may_respond: context.may_respond };
             Ok(Some(Panel {
@@ -116,8 +119,12 @@ impl DashboardPanel for LooseAlerts {
 
     fn render<'a>(&'a self, db: &'a Db, _: Viewer, _: Timestamp) -> BoxFuture<'a, Result<Option<Panel>>> {
         Box::pin(async move {
-            let filter =
-                Filter { status: Some(AlertStatus::Firing), in_incident: Some(false), noise: Some(false), ..Filter::default() };
+            let filter = Filter {
+                status: Some(AlertStatus::Firing),
+                in_incident: Some(false),
+                noise: Some(false),
+                ..Filter::default()
+            };
             let alerts = store::list(db, &filter, SHOWN).await?;
             if alerts.is_empty() {
                 return Ok(None);

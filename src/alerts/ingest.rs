@@ -70,7 +70,8 @@ pub fn read(delivery: &Delivery) -> Result<Parsed> {
 
 async fn read_mapped(tx: &Tx, delivery: &Delivery) -> Result<Parsed> {
     let set = settings(tx, Kind::Alerts, MAPPED).await?;
-    let mapping = Mapping::parse(&set.mapping).map_err(|why| Error::BadRequest(format!("the mapping cannot be used: {why}")))?;
+    let mapping =
+        Mapping::parse(&set.mapping).map_err(|why| Error::BadRequest(format!("the mapping cannot be used: {why}")))?;
     let body = sources::read::json(&delivery.body, &delivery.content_type).map_err(bad_request)?;
     mapping.apply(&body).map_err(bad_request)
 }
@@ -312,11 +313,15 @@ async fn write_all(tx: &Tx, work: &mut HashMap<String, Work>) -> Result<()> {
     // In order of their start, so that ids grow as the trouble did.
     new.sort_by(|a, b| (a.state.started_at, &a.dedup_key).cmp(&(b.state.started_at, &b.dedup_key)));
     write::insert(tx, &mut new).await?;
-    let of = |changed: bool| work.values().filter(move |w| !w.is_new && w.changed == changed).map(|w| &w.alert).collect::<Vec<_>>();
+    let of = |changed: bool| {
+        work.values().filter(move |w| !w.is_new && w.changed == changed).map(|w| &w.alert).collect::<Vec<_>>()
+    };
     write::update(tx, &of(true)).await?;
     write::touch(tx, &of(false)).await?;
-    let signals: Vec<NewSignal> =
-        work.values().flat_map(|w| w.signals.values().map(|s| NewSignal { alert_id: w.alert.id, ..s.clone() })).collect();
+    let signals: Vec<NewSignal> = work
+        .values()
+        .flat_map(|w| w.signals.values().map(|s| NewSignal { alert_id: w.alert.id, ..s.clone() }))
+        .collect();
     write::signals(tx, &signals).await
 }
 

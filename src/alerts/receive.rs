@@ -123,7 +123,8 @@ async fn pagerduty_events(
 ) -> Result<Response, Refused> {
     let door = Door::new(Kind::Alerts, Source::PagerDuty.as_str()).with_body_token(routing_key);
     let delivery = incoming.receive(&state, &inbox, &door).await?;
-    let key = serde_json::from_slice::<Value>(&delivery.body).ok().and_then(|b| pagerduty::dedup_key(&b).ok().flatten());
+    let key =
+        serde_json::from_slice::<Value>(&delivery.body).ok().and_then(|b| pagerduty::dedup_key(&b).ok().flatten());
     inbox.accept(delivery, 202).await?;
     let answer = json!({ "status": "success", "message": "Event processed", "dedup_key": key });
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())

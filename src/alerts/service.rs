@@ -12,8 +12,8 @@ use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 use crate::incidents::{
-    self, Append, Attach, By, Declare, DeclareInput, EntryKind, EvidenceKind, IncidentId, MilestoneName, NewMilestone, NewSnapshot,
-    Source, add_evidence, append_timeline, offer_milestone,
+    self, Append, Attach, By, Declare, DeclareInput, EntryKind, EvidenceKind, IncidentId, MilestoneName, NewMilestone,
+    NewSnapshot, Source, add_evidence, append_timeline, offer_milestone,
 };
 
 /// # Errors
@@ -101,7 +101,9 @@ pub fn prefill(alert: &Alert) -> DeclareInput {
 pub fn read_declaration(alert: &Alert, input: &DeclareInput, now: Timestamp) -> Result<Declare> {
     let mut declare = input.normalize(now, Source::Person).map_err(Error::Invalid)?;
     let start = alert.state.started_at;
-    for (name, typed) in [(MilestoneName::ImpactStarted, &input.impact_started_at), (MilestoneName::Detected, &input.detected_at)] {
+    for (name, typed) in
+        [(MilestoneName::ImpactStarted, &input.impact_started_at), (MilestoneName::Detected, &input.detected_at)]
+    {
         // A form's time field holds no seconds.
         let is_the_alerts = Timestamp::parse(typed).is_some_and(|t| t == start || t.to_minute() == start.to_minute());
         if is_the_alerts && start <= now {

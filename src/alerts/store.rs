@@ -120,7 +120,8 @@ const ALL: &str = "SELECT id, source, dedup_key, status, origin, severity, title
 
 impl Row {
     fn into_alert(self) -> Result<Alert> {
-        let status = AlertStatus::parse(&self.status).ok_or_else(|| Error::Internal(format!("alert of status {}", self.status)))?;
+        let status = AlertStatus::parse(&self.status)
+            .ok_or_else(|| Error::Internal(format!("alert of status {}", self.status)))?;
         Ok(Alert {
             id: self.id,
             source: self.source,
@@ -226,7 +227,8 @@ impl Filter {
         if let Some(severity) = self.severity {
             w.and("severity = ?", severity.as_str());
         }
-        for (clause, value) in [("service = ?", &self.service), ("source = ?", &self.source), ("rule = ?", &self.rule)] {
+        for (clause, value) in [("service = ?", &self.service), ("source = ?", &self.source), ("rule = ?", &self.rule)]
+        {
             if !value.is_empty() {
                 w.and(clause, value.as_str());
             }
@@ -275,7 +277,8 @@ pub async fn list(db: &Db, filter: &Filter, limit: i64) -> Result<Vec<Alert>> {
 pub async fn count(db: &Db, filter: &Filter, at_most: i64) -> Result<i64> {
     let mut w = filter.conditions();
     let limit = w.bind(at_most);
-    let (sql, args) = w.statement("SELECT COUNT(*) FROM (SELECT 1 AS one FROM alerts", &format!("LIMIT {limit}) AS counted"));
+    let (sql, args) =
+        w.statement("SELECT COUNT(*) FROM (SELECT 1 AS one FROM alerts", &format!("LIMIT {limit}) AS counted"));
     db.fetch_scalar(sql, args).await
 }
 
@@ -360,8 +363,9 @@ pub async fn noisiest_rules(db: &Db, service: &str, since: Timestamp, limit: i64
 
 /// Firing and ended alerts of an incident.
 pub async fn counts_of_incident(db: &Db, incident: i64) -> Result<(i64, i64)> {
-    let rows: Vec<(String, i64)> =
-        db.fetch_all("SELECT status, COUNT(*) FROM alerts WHERE incident_id = $1 GROUP BY status", args![incident]).await?;
+    let rows: Vec<(String, i64)> = db
+        .fetch_all("SELECT status, COUNT(*) FROM alerts WHERE incident_id = $1 GROUP BY status", args![incident])
+        .await?;
     let of = |status: &str| rows.iter().find(|r| r.0 == status).map_or(0, |r| r.1);
     Ok((of("firing"), of("resolved")))
 }

@@ -31,7 +31,9 @@ pub fn decompress(body: Vec<u8>, encodings: &str, limit: usize) -> Result<Vec<u8
             }
             other => {
                 let shown: String = other.chars().take(40).collect();
-                return Err(Error::BadRequest(format!("content encoding '{shown}' is not understood; send gzip, deflate, zstd or none")));
+                return Err(Error::BadRequest(format!(
+                    "content encoding '{shown}' is not understood; send gzip, deflate, zstd or none"
+                )));
             }
         };
     }

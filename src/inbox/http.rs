@@ -128,18 +128,23 @@ impl IntoResponse for Refused {
         }
         let answer = self.answer();
         let detail = match &self.error {
-            Error::Internal(_) | Error::Unavailable(_) => "The delivery could not be taken just now; please send it again.",
+            Error::Internal(_) | Error::Unavailable(_) => {
+                "The delivery could not be taken just now; please send it again."
+            }
             _ => &self.detail,
         };
         let problem = serde_json::json!({
             "type": "about:blank", "title": answer.title(), "status": answer.status(), "detail": detail,
         });
-        let mut response = (self.status(), [(CONTENT_TYPE, "application/problem+json")], problem.to_string()).into_response();
+        let mut response =
+            (self.status(), [(CONTENT_TYPE, "application/problem+json")], problem.to_string()).into_response();
         if let Some(seconds) = self.retry_after_s() {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if response.status() == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Faultline ingest\""));
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Faultline ingest\""));
         }
         response
     }
@@ -361,6 +366,8 @@ fn check_signature(
         };
     }
     sender.ok_or_else(|| {
-        Refused::unauthenticated("no valid ingest token: send Authorization: Bearer flt_…, or put the token at the end of the path")
+        Refused::unauthenticated(
+            "no valid ingest token: send Authorization: Bearer flt_…, or put the token at the end of the path",
+        )
     })
 }

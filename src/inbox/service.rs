@@ -126,8 +126,14 @@ impl Inbox {
     /// As [`Inbox::accept`], for a caller that has read the body itself.
     pub async fn accept_unchecked(&self, delivery: Delivery, http_status: u16) -> Result<i64> {
         let size = delivery.body.len();
-        let new =
-            NewDelivery { delivery, status: Status::Pending, http_status, reason: String::new(), size, keep: usize::MAX };
+        let new = NewDelivery {
+            delivery,
+            status: Status::Pending,
+            http_status,
+            reason: String::new(),
+            size,
+            keep: usize::MAX,
+        };
         self.commit(new).await
     }
 

@@ -38,7 +38,8 @@ pub async fn insert(tx: &Tx, deliveries: &[NewDelivery]) -> Result<Vec<i64>> {
              http_status, reason, due_at, processed_at) VALUES {} RETURNING id",
             rows(chunk.len(), HEAD_COLUMNS)
         );
-        let mut new_ids: Vec<i64> = tx.fetch_all::<(i64,)>(Sql::built(sql), values).await?.into_iter().map(|r| r.0).collect();
+        let mut new_ids: Vec<i64> =
+            tx.fetch_all::<(i64,)>(Sql::built(sql), values).await?.into_iter().map(|r| r.0).collect();
         // Ids grow in the order of the rows, but neither engine promises to return them so.
         new_ids.sort_unstable();
         let mut values = Vec::with_capacity(chunk.len() * 4);
@@ -47,7 +48,10 @@ pub async fn insert(tx: &Tx, deliveries: &[NewDelivery]) -> Result<Vec<i64>> {
             let truncated = stored.truncated || new.size > new.delivery.body.len();
             values.extend(args![*id, stored.encoding, truncated, stored.bytes]);
         }
-        let sql = format!("INSERT INTO delivery_bodies (delivery_id, encoding, truncated, body) VALUES {}", rows(chunk.len(), 4));
+        let sql = format!(
+            "INSERT INTO delivery_bodies (delivery_id, encoding, truncated, body) VALUES {}",
+            rows(chunk.len(), 4)
+        );
         tx.execute(Sql::built(sql), values).await?;
         ids.extend(new_ids);
     }
@@ -268,7 +272,8 @@ pub async fn head_of(db: &Db, id: i64) -> Result<Option<Head>> {
 
 /// How many there are of each status.
 pub async fn counts(db: &Db) -> Result<BTreeMap<String, i64>> {
-    let rows: Vec<(String, i64)> = db.fetch_all("SELECT status, COUNT(*) FROM deliveries GROUP BY status", args![]).await?;
+    let rows: Vec<(String, i64)> =
+        db.fetch_all("SELECT status, COUNT(*) FROM deliveries GROUP BY status", args![]).await?;
     Ok(rows.into_iter().collect())
 }
 
@@ -281,8 +286,9 @@ pub async fn next_due(db: &Db) -> Result<Option<Timestamp>> {
 
 /// The body as it is kept, and whether its end is missing.
 pub async fn raw_body(db: &Db, id: i64) -> Result<Option<(Vec<u8>, bool)>> {
-    let row: Option<(String, Vec<u8>, bool)> =
-        db.fetch_optional("SELECT encoding, body, truncated FROM delivery_bodies WHERE delivery_id = $1", args![id]).await?;
+    let row: Option<(String, Vec<u8>, bool)> = db
+        .fetch_optional("SELECT encoding, body, truncated FROM delivery_bodies WHERE delivery_id = $1", args![id])
+        .await?;
     row.map(|(encoding, bytes, truncated)| Ok((body::restore(&encoding, bytes)?, truncated))).transpose()
 }
 
@@ -317,12 +323,22 @@ impl SourceSettings {
 
 pub async fn settings(db: &Db, kind: Kind, source: &str) -> Result<SourceSettings> {
     let row = db
-        .fetch_optional("SELECT secrets, mapping FROM inbox_sources WHERE kind = $1 AND source = $2", args![kind.as_str(), source])
+        .fetch_optional(
+            "SELECT secrets, mapping FROM inbox_sources WHERE kind = $1 AND source = $2",
+            args![kind.as_str(), source],
+        )
         .await?;
     Ok(row.unwrap_or_default())
 }
 
-pub async fn save_settings(tx: &Tx, kind: Kind, source: &str, set: &SourceSettings, now: Timestamp, by: &str) -> Result<()> {
+pub async fn save_settings(
+    tx: &Tx,
+    kind: Kind,
+    source: &str,
+    set: &SourceSettings,
+    now: Timestamp,
+    by: &str,
+) -> Result<()> {
     tx.execute(
         "INSERT INTO inbox_sources (kind, source, secrets, mapping, updated_at, updated_by) VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (kind, source) DO UPDATE SET secrets = excluded.secrets, mapping = excluded.mapping, \

@@ -70,7 +70,10 @@ async fn list(cx: Cx, Query(query): Query<ListQuery>) -> Result<Response> {
         let cursor = Cursor { sort: last.received_at.as_micros(), id: last.id }.encode();
         let pairs = [("kind", &query.kind), ("source", &query.source), ("status", &query.status), ("cursor", &cursor)];
         let given = pairs.into_iter().filter(|(_, v)| !v.is_empty());
-        format!("/settings/deliveries?{}", url::form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish())
+        format!(
+            "/settings/deliveries?{}",
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish()
+        )
     });
     let all = store::counts(db).await?;
     let counts = Status::ALL.into_iter().map(|s| (s, all.get(s.as_str()).copied().unwrap_or(0))).collect();
@@ -98,7 +101,14 @@ async fn show(cx: Cx, Path(id): Path<i64>) -> Result<Response> {
     let shown = body.get(..body.len().min(SHOWN)).unwrap_or_default();
     let text = pretty(shown, body.len() > SHOWN);
     let shell = cx.shell(format!("Delivery {id}"));
-    render(&ShowPage { shell, head, headers: headers.into_iter().collect(), text, is_cut: body.len() > SHOWN, is_truncated })
+    render(&ShowPage {
+        shell,
+        head,
+        headers: headers.into_iter().collect(),
+        text,
+        is_cut: body.len() > SHOWN,
+        is_truncated,
+    })
 }
 
 /// JSON with line breaks where it is whole JSON, else the text as it is.
@@ -120,7 +130,8 @@ async fn body(cx: Cx, Path(id): Path<i64>) -> Result<Response> {
 async fn replay(cx: Cx, Extension(inbox): Extension<Inbox>, Path(id): Path<i64>) -> Result<Response> {
     let page = format!("/settings/deliveries/{id}");
     let tx = cx.state.db.begin().await?;
-    audit::record(&tx, cx.now(), cx.actor()?, "delivery.replay", ("delivery", &id.to_string()), &serde_json::json!({})).await?;
+    audit::record(&tx, cx.now(), cx.actor()?, "delivery.replay", ("delivery", &id.to_string()), &serde_json::json!({}))
+        .await?;
     tx.commit().await?;
     let said = match inbox.replay(id).await {
         Ok(()) => "Replayed: the delivery is processed.".to_owned(),

@@ -19,7 +19,9 @@ async fn send(app: &TestApp, alerts: Vec<Value>) {
 }
 
 async fn total(app: &TestApp, query: &str) -> i64 {
-    app.api(Role::Admin).await.get(&format!("/api/v1/alerts?{query}")).await.expect(200).json()["total"].as_i64().unwrap()
+    app.api(Role::Admin).await.get(&format!("/api/v1/alerts?{query}")).await.expect(200).json()["total"]
+        .as_i64()
+        .unwrap()
 }
 
 on_both! {

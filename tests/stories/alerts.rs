@@ -16,7 +16,11 @@ fn member(name: &str, service: &str, severity: &str, status: &str, starts: &str)
 }
 
 async fn send(app: &TestApp, members: Vec<Value>) {
-    app.sender().await.post_json("/ingest/alerts/alertmanager", &json!({"version": "4", "alerts": members})).await.expect(202);
+    app.sender()
+        .await
+        .post_json("/ingest/alerts/alertmanager", &json!({"version": "4", "alerts": members}))
+        .await
+        .expect(202);
     inbox(app).drain().await.unwrap();
 }
 

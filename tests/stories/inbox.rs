@@ -147,7 +147,15 @@ async fn many_senders_at_once_share_commits_and_lose_nothing() {
         let sent = (0..200).map(|i| {
             let mut client = app.visitor();
             let path = format!("/ingest/alerts/generic/{token}");
-            async move { client.post_json(&path, &serde_json::json!({"title": "t", "dedup_key": format!("k{i}")})).await.expect(202).json()["delivery"].as_i64().unwrap() }
+            async move {
+                client
+                    .post_json(&path, &serde_json::json!({"title": "t", "dedup_key": format!("k{i}")}))
+                    .await
+                    .expect(202)
+                    .json()["delivery"]
+                    .as_i64()
+                    .unwrap()
+            }
         });
         let mut ids = futures::future::join_all(sent).await;
         ids.sort_unstable();

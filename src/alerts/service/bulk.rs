@@ -31,7 +31,8 @@ pub async fn move_to(tx: &Tx, ids: &[i64], to: Option<IncidentId>, by: &By, now:
     };
     let alerts = store::find_many(tx, ids).await?;
     undo::remember(tx, ids, &what, &by.name, now).await?;
-    let left: BTreeSet<i64> = alerts.iter().filter_map(|a| a.incident_id).filter(|id| Some(IncidentId(*id)) != to).collect();
+    let left: BTreeSet<i64> =
+        alerts.iter().filter_map(|a| a.incident_id).filter(|id| Some(IncidentId(*id)) != to).collect();
     for incident in left.into_iter().map(IncidentId) {
         let lost = alerts.iter().filter(|a| a.incident_id == Some(incident.0)).count();
         let n = count_words(lost);
@@ -79,7 +80,14 @@ pub async fn each_firing(tx: &Tx, ids: &[i64], resolves: bool, by: &By, now: Tim
     act::log(tx, &chosen, if resolves { "resolved" } else { "acknowledged" }, &by.name, "in bulk", now).await?;
     for incident in firing.iter().filter_map(|a| a.incident_id).collect::<BTreeSet<_>>() {
         if !resolves {
-            super::offer_acknowledged(tx, IncidentId(incident), &format!("{} acknowledged", count_words(chosen.len())), by, now).await?;
+            super::offer_acknowledged(
+                tx,
+                IncidentId(incident),
+                &format!("{} acknowledged", count_words(chosen.len())),
+                by,
+                now,
+            )
+            .await?;
         }
         tx.announce(format!("incident:{incident}"));
     }

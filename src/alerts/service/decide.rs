@@ -94,7 +94,13 @@ async fn decide_batch(tx: &Tx, mut alerts: Vec<Alert>, now: Timestamp) -> Result
 }
 
 /// Alerts about which the rules need not be asked.
-fn settled(alert: &Alert, candidate: &Candidate, windows: &[Window], open: &BTreeSet<i64>, now: Timestamp) -> Option<Decision> {
+fn settled(
+    alert: &Alert,
+    candidate: &Candidate,
+    windows: &[Window],
+    open: &BTreeSet<i64>,
+    now: Timestamp,
+) -> Option<Decision> {
     if alert.incident_id.is_some_and(|standing| open.contains(&standing)) {
         return Some(Decision {
             alert_id: alert.id,
@@ -123,7 +129,11 @@ fn held(alert: &Alert, until: Timestamp, now: Timestamp) -> Decision {
             let lasted = human_duration(end - alert.state.started_at);
             alone(alert, format!("over after {lasted}, before it counted"), None)
         }
-        None => alone(alert, format!("waits until it has lasted {}", human_duration(until - alert.state.started_at)), Some(until.max(now))),
+        None => alone(
+            alert,
+            format!("waits until it has lasted {}", human_duration(until - alert.state.started_at)),
+            Some(until.max(now)),
+        ),
     }
 }
 
@@ -182,7 +192,8 @@ async fn carry_out(
         decision.group_id = Some(id);
         decision.incident_id = group.incident;
         if let (None, Some(rule)) = (group.incident, rule) {
-            decision.reason = format!("{}; {} of {} alerts that make an incident", decision.reason, group.members, rule.min_count);
+            decision.reason =
+                format!("{}; {} of {} alerts that make an incident", decision.reason, group.members, rule.min_count);
         }
     }
     if let Some(slot) = engine.groups.get_mut(at) {
@@ -251,10 +262,22 @@ async fn link(tx: &Tx, later: IncidentId, earlier: IncidentId, by: &By, now: Tim
 }
 
 /// Tells a standing incident of its new alerts, in one entry however many they are.
-async fn extend(tx: &Tx, incident: IncidentId, members: &Joined, new: &[&Alert], by: &By, now: Timestamp) -> Result<()> {
+async fn extend(
+    tx: &Tx,
+    incident: IncidentId,
+    members: &Joined,
+    new: &[&Alert],
+    by: &By,
+    now: Timestamp,
+) -> Result<()> {
     if members.reopens {
         let reason = format!("new alerts after the resolution: {}", members.first_reason);
-        let change = crate::incidents::model::input::StatusChange { to: Status::Investigating, reason, at: now, confirmed: true };
+        let change = crate::incidents::model::input::StatusChange {
+            to: Status::Investigating,
+            reason,
+            at: now,
+            confirmed: true,
+        };
         change_status(tx, incident, &change, by, now).await?;
     }
     let known: BTreeSet<String> = incidents::services(tx, incident).await?.into_iter().map(|s| s.slug).collect();
@@ -265,7 +288,12 @@ async fn extend(tx: &Tx, incident: IncidentId, members: &Joined, new: &[&Alert],
     }
     let text = match new {
         [one] => format!("Alert joined: {} ({})", one.title, members.first_reason),
-        many => format!("{} alerts joined, the first: {} ({})", many.len(), many.first().map_or("", |a| &a.title), members.first_reason),
+        many => format!(
+            "{} alerts joined, the first: {} ({})",
+            many.len(),
+            many.first().map_or("", |a| &a.title),
+            members.first_reason
+        ),
     };
     let entry = Append::activity(EntryKind::Alert, text, now).linked(format!("/alerts?incident={incident}"));
     append_timeline(tx, incident, &entry, by, now).await?;

@@ -36,7 +36,8 @@ pub async fn close(tx: &Tx, id: i64, actor: &Actor, by: &By, now: Timestamp) -> 
     let window = stored::windows(tx, now, 200).await?.into_iter().find(|w| w.window.id == id).map(|w| w.window);
     let window = window.ok_or_else(|| Error::not_found("That maintenance window"))?;
     stored::end_window(tx, id, &actor.name, now).await?;
-    audit::record(tx, now, actor, "maintenance.close", ("maintenance", &id.to_string()), &serde_json::json!({})).await?;
+    audit::record(tx, now, actor, "maintenance.close", ("maintenance", &id.to_string()), &serde_json::json!({}))
+        .await?;
     announce(tx, &window, &format!("Maintenance over: {}", window.title), by, now).await?;
     tx.announce("alerts");
     Ok(())

@@ -36,7 +36,9 @@ pub async fn end_or_take(tx: &Tx, ids: &[i64], resolves: bool, by: &str, now: Ti
         let mut w = Where::new();
         let at = w.bind(now);
         let head = if resolves {
-            format!("UPDATE alerts SET status = 'resolved', ended_at = {at}, expires_at = NULL, decide_at = NULL, version = version + 1")
+            format!(
+                "UPDATE alerts SET status = 'resolved', ended_at = {at}, expires_at = NULL, decide_at = NULL, version = version + 1"
+            )
         } else {
             let by = w.bind(by);
             format!("UPDATE alerts SET acknowledged_at = {at}, acknowledged_by = {by}, version = version + 1")
@@ -55,8 +57,9 @@ pub async fn tie(tx: &Tx, ids: &[i64], incident: Option<i64>, group: Option<i64>
         let mut w = Where::new();
         let (i, g, r) = (w.bind(incident), w.bind(group), w.bind(reason));
         w.and_any("id", chunk.iter().copied());
-        let head =
-            format!("UPDATE alerts SET incident_id = {i}, group_id = {g}, reason = {r}, decide_at = NULL, version = version + 1");
+        let head = format!(
+            "UPDATE alerts SET incident_id = {i}, group_id = {g}, reason = {r}, decide_at = NULL, version = version + 1"
+        );
         let (sql, args) = w.statement(&head, "");
         changed += tx.execute(sql, args).await?;
     }
@@ -102,7 +105,8 @@ pub async fn set_noise(tx: &Tx, ids: &[i64], at: Option<Timestamp>, by: &str) ->
         let mut w = Where::new();
         let (a, b) = (w.bind(at), w.bind(by));
         w.and_any("id", chunk.iter().copied());
-        let (sql, args) = w.statement(&format!("UPDATE alerts SET noise_at = {a}, noise_by = {b}, version = version + 1"), "");
+        let (sql, args) =
+            w.statement(&format!("UPDATE alerts SET noise_at = {a}, noise_by = {b}, version = version + 1"), "");
         changed += tx.execute(sql, args).await?;
     }
     Ok(changed)

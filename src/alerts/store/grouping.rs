@@ -68,7 +68,13 @@ impl RuleRow {
             runbooks: words(&self.runbooks),
             notify: words(&self.notify),
         };
-        Ok(StoredRule { rule, enabled: self.enabled, updated_at: self.updated_at, updated_by: self.updated_by, version: self.version })
+        Ok(StoredRule {
+            rule,
+            enabled: self.enabled,
+            updated_at: self.updated_at,
+            updated_by: self.updated_by,
+            version: self.version,
+        })
     }
 }
 
@@ -295,7 +301,8 @@ pub async fn windows(db: &Db, end_after: Timestamp, limit: i64) -> Result<Vec<St
         .await?;
     rows.into_iter()
         .map(|r| {
-            let matcher = Matcher::parse(&r.matchers).map_err(|why| Error::Internal(format!("maintenance window {}: {why}", r.id)))?;
+            let matcher = Matcher::parse(&r.matchers)
+                .map_err(|why| Error::Internal(format!("maintenance window {}: {why}", r.id)))?;
             let window = Window { id: r.id, title: r.title, matcher, starts_at: r.starts_at, ends_at: r.ends_at };
             Ok(StoredWindow { window, created_by: r.created_by, ended_by: r.ended_by })
         })

@@ -57,7 +57,8 @@ pub async fn incidents(tx: &Tx, id: i64) -> Result<Vec<i64>> {
 
 /// Puts the alerts back to what was remembered; `None` when that was done before, or never was.
 pub async fn restore(tx: &Tx, id: i64, now: Timestamp) -> Result<Option<u64>> {
-    let marked = tx.execute("UPDATE alert_undo SET undone_at = $1 WHERE id = $2 AND undone_at IS NULL", args![now, id]).await?;
+    let marked =
+        tx.execute("UPDATE alert_undo SET undone_at = $1 WHERE id = $2 AND undone_at IS NULL", args![now, id]).await?;
     if marked == 0 {
         return Ok(None);
     }

@@ -1,12 +1,12 @@
 //! Bulk writes of what deliveries told: many alerts and signals in few statements.
 
 use super::Alert;
+use crate::alerts::model::AlertStatus;
 use crate::args;
 use crate::clock::Timestamp;
 use crate::db::{Sql, Tx, Value};
 use crate::error::Result;
 use crate::inbox::store::rows;
-use crate::alerts::model::AlertStatus;
 
 /// Rows in one statement: within the engines' limit of 32,766 bound values.
 const ROWS: usize = 250;
@@ -62,8 +62,12 @@ pub async fn insert(tx: &Tx, alerts: &mut [&mut Alert]) -> Result<()> {
             "INSERT INTO alerts ({CONTENT}, source, dedup_key, origin, first_seen_at) VALUES {} RETURNING id, dedup_key",
             rows(chunk.len(), width)
         );
-        let ids: std::collections::HashMap<String, i64> =
-            tx.fetch_all::<(i64, String)>(Sql::built(sql), values).await?.into_iter().map(|(id, key)| (key, id)).collect();
+        let ids: std::collections::HashMap<String, i64> = tx
+            .fetch_all::<(i64, String)>(Sql::built(sql), values)
+            .await?
+            .into_iter()
+            .map(|(id, key)| (key, id))
+            .collect();
         for alert in chunk.iter_mut() {
             alert.id = ids.get(&alert.dedup_key).copied().unwrap_or_default();
         }

@@ -54,7 +54,10 @@ async fn open(cx: Cx, Form(form): Form<WindowInput>) -> Result<Response> {
     match windows::open(&tx, &form, actor, &by, cx.now()).await {
         Ok(_) => {
             tx.commit().await?;
-            Ok(redirect_with_flash("/alerts/maintenance", "The window is set. Alerts in it are recorded and page nobody."))
+            Ok(redirect_with_flash(
+                "/alerts/maintenance",
+                "The window is set. Alerts in it are recorded and page nobody.",
+            ))
         }
         Err(Error::Invalid(errors)) => {
             drop(tx);

@@ -114,10 +114,16 @@ async fn update(cx: Cx, Path(id): Path<i64>, Form(form): Form<Submitted>) -> Res
 async fn submit(cx: Cx, id: i64, form: Submitted) -> Result<Response> {
     let now = cx.now();
     let title = if id == 0 { "New grouping rule" } else { "Grouping rule" };
-    let outcome = if form.action == "try" { tried(&cx, id, &form.input).await.map(Some) } else { saved(&cx, id, &form.input, now).await.map(|()| None) };
+    let outcome = if form.action == "try" {
+        tried(&cx, id, &form.input).await.map(Some)
+    } else {
+        saved(&cx, id, &form.input, now).await.map(|()| None)
+    };
     match outcome {
         Ok(None) => Ok(redirect_with_flash("/alerts/rules", "Saved. It holds for alerts from now on.")),
-        Ok(trial) => render(&FormPage { shell: cx.shell(title), id, form: form.input, errors: FieldErrors::default(), trial }),
+        Ok(trial) => {
+            render(&FormPage { shell: cx.shell(title), id, form: form.input, errors: FieldErrors::default(), trial })
+        }
         Err(Error::Invalid(errors)) => render_with_status(
             StatusCode::UNPROCESSABLE_ENTITY,
             &FormPage { shell: cx.shell(title), id, form: form.input, errors, trial: None },

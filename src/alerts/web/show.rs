@@ -70,7 +70,12 @@ pub(super) async fn promote_form(cx: Cx, Path(id): Path<i64>) -> Result<Response
         return Ok(redirect(&path));
     }
     let form = for_field(service::prefill(&alert));
-    render(&PromotePage { shell: cx.shell("Make an incident of this alert"), alert, form, errors: FieldErrors::default() })
+    render(&PromotePage {
+        shell: cx.shell("Make an incident of this alert"),
+        alert,
+        form,
+        errors: FieldErrors::default(),
+    })
 }
 
 /// The page of the incident that the alert belongs to, where the asker may see it.
@@ -92,7 +97,9 @@ pub(super) async fn promote(cx: Cx, Path(id): Path<i64>, Form(form): Form<Declar
     }
     .await;
     match outcome {
-        Ok(incident) => Ok(redirect_with_flash(&format!("/incidents/{incident}"), "Declared; the alert is kept with it.")),
+        Ok(incident) => {
+            Ok(redirect_with_flash(&format!("/incidents/{incident}"), "Declared; the alert is kept with it."))
+        }
         Err(Error::Invalid(errors)) => {
             let page = PromotePage { shell: cx.shell("Make an incident of this alert"), alert, form, errors };
             render_with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)

@@ -138,7 +138,11 @@ async fn secrets(cx: Cx, Path(name): Path<String>, Form(form): Form<SecretsForm>
     let detail = serde_json::json!({ "secrets": count });
     audit::record(&tx, cx.now(), actor, "source.secrets", ("source", door_name), &detail).await?;
     tx.commit().await?;
-    let said = if count == 0 { "No secrets: a token is enough." } else { "Saved. Every delivery must now be signed with one of them." };
+    let said = if count == 0 {
+        "No secrets: a token is enough."
+    } else {
+        "Saved. Every delivery must now be signed with one of them."
+    };
     Ok(redirect_with_flash(&format!("/settings/sources/{name}"), said))
 }
 
@@ -223,5 +227,8 @@ async fn test(cx: Cx, Extension(inbox): Extension<Inbox>, Path(name): Path<Strin
     };
     let id = inbox.accept(delivery, 202).await?;
     inbox.process_one(id).await?;
-    Ok(redirect_with_flash(&format!("/settings/deliveries/{id}"), "The example went through the inbox; its alert is in the list."))
+    Ok(redirect_with_flash(
+        &format!("/settings/deliveries/{id}"),
+        "The example went through the inbox; its alert is in the list.",
+    ))
 }
