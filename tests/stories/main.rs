@@ -15,6 +15,7 @@ mod inbox;
 mod changes;
 mod incidents;
 mod incidents_api;
+mod openapi;
 mod permissions;
 mod postmortems;
 mod rooms;

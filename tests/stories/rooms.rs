@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms from the ground up; a room may use those of lower rows and, within its row, those before it.
 const TIERS: &[&[&str]] = &[
-    &["clock", "seeded", "error", "fields", "difference", "random", "args"],
+    &["clock", "seeded", "error", "fields", "random", "args", "difference"],
     &["db", "config", "charts", "markdown", "telemetry", "outbound"],
     &["state"],
     &["audit", "accounts", "web"],
@@ -150,11 +150,18 @@ fn only_the_database_room_knows_two_engines() {
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
+/// Lines up to a file's own tests.
+fn lines_without_tests(path: &Path) -> usize {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.split("#[cfg(test)]\nmod ").next().unwrap_or_default().lines().count()
+}
+
 #[test]
 fn files_stay_readable() {
     let too_long: BTreeMap<_, _> = all_sources()
         .into_iter()
-        .map(|p| (std::fs::read_to_string(&p).unwrap().lines().count(), p))
+        .filter(|p| !p.ends_with("tests.rs"))
+        .map(|p| (lines_without_tests(&p), p))
         .filter(|(lines, _)| *lines > 400)
         .map(|(lines, path)| (path, lines))
         .collect();
@@ -181,6 +188,9 @@ fn templates_hold_nothing_inline_and_escape_everything() {
             }
         }
     }
+    // Panels are templates of their rooms, rendered (and escaped) before this page takes them in.
+    const RENDERED: [&str; 3] = ["services/page.html", "incidents/evidence.html", "incidents/_parts.html"];
+    wrong.retain(|w| !RENDERED.iter().any(|r| w.ends_with(&format!("{r}: |safe"))));
     // An exported file stands alone, so it carries its own style; its page sets a policy with the hash.
     wrong.retain(|w| !w.contains("export"));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
