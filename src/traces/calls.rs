@@ -52,6 +52,14 @@ impl Tally {
         *self.buckets.entry(bucket).or_default() += calls;
     }
 
+    pub fn merge(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.errors += other.errors;
+        for (bucket, n) in &other.buckets {
+            *self.buckets.entry(*bucket).or_default() += n;
+        }
+    }
+
     /// 0 to 1; 0 without calls.
     #[expect(clippy::cast_precision_loss, reason = "counts of calls")]
     pub fn error_share(&self) -> f64 {

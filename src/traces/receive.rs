@@ -1,4 +1,4 @@
-//! The doors for spans: OTLP, Zipkin.
+//! The doors for spans: OTLP and Zipkin here, those of vendors' agents and SDKs in [`agents`].
 //!
 //! Walkthrough of a delivery: [`take_in`] asks the store for room, lets the inbox authenticate and read
 //! the request, decodes it on a blocking thread, commits the spans, and only then answers. A delivery
@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::error::{Error, Result};
 use crate::inbox::{Delivery, Door, Inbox, Incoming, Kind, Refused};
+use crate::logs::model::LogRecord;
 use crate::state::AppState;
 use crate::telemetry::otlp::{self, Encoding, Signal};
 use crate::web::{Access, Routes};
@@ -20,8 +21,13 @@ use super::batch;
 use super::service::ingest::SpanStore;
 use super::wire::{DecodedSpans, otlp_json, otlp_proto, zipkin};
 
+mod agents;
+
 pub fn routes() -> Routes {
-    Routes::new().post("/v1/traces", Access::Ingest, receive_otlp).post("/api/v2/spans", Access::Ingest, receive_zipkin)
+    Routes::new()
+        .post("/v1/traces", Access::Ingest, receive_otlp)
+        .post("/api/v2/spans", Access::Ingest, receive_zipkin)
+        .merge(agents::routes())
 }
 
 /// What every door for spans needs.
@@ -47,13 +53,26 @@ fn size_of(headers: &HeaderMap) -> (usize, bool) {
     (length, header(CONTENT_ENCODING).is_some_and(|e| !e.eq_ignore_ascii_case("identity")))
 }
 
+/// What a decoder makes of a delivery; `extra` is what its protocol's answer needs.
+pub(super) struct Payload<T> {
+    pub spans: DecodedSpans,
+    pub logs: Vec<LogRecord>,
+    pub extra: T,
+}
+
+impl From<DecodedSpans> for Payload<()> {
+    fn from(spans: DecodedSpans) -> Self {
+        Self { spans, logs: Vec::new(), extra: () }
+    }
+}
+
 /// Reads, decodes and commits one delivery.
-pub(super) async fn take_in(
+pub(super) async fn take_in<T: Send + 'static>(
     gate: &Gate<'_>,
     incoming: Incoming,
     door: &Door<'_>,
-    decode: fn(&Delivery) -> Result<DecodedSpans>,
-) -> Result<Taken, Refused> {
+    decode: impl FnOnce(&Delivery) -> Result<Payload<T>> + Send + 'static,
+) -> Result<(Taken, T), Refused> {
     let (length, compressed) = size_of(incoming.headers());
     let _room = gate.spans.admit(length, compressed)?;
     let delivery = incoming.receive(gate.state, gate.inbox, door).await?;
@@ -61,14 +80,14 @@ pub(super) async fn take_in(
     let (delivery, decoded) = gate
         .spans
         .decode(move || {
-            let decoded = decode(&delivery).and_then(|mut spans| {
-                let records = std::mem::take(&mut spans.records);
-                Ok((records.len(), batch::prepare(records, now)?, spans))
+            let decoded = decode(&delivery).and_then(|mut payload| {
+                let records = std::mem::take(&mut payload.spans.records);
+                Ok((records.len(), batch::prepare(records, now)?, payload))
             });
             Ok((delivery, decoded))
         })
         .await?;
-    let (accepted, parts, decoded) = match decoded {
+    let (spans, parts, payload) = match decoded {
         Ok(ready) => ready,
         Err(error) => {
             gate.inbox.reject(delivery, &error).await;
@@ -76,11 +95,19 @@ pub(super) async fn take_in(
         }
     };
     gate.spans.write(parts).await?;
-    let taken = Taken { accepted, rejected: decoded.rejected_count(), message: decoded.message() };
+    if !payload.logs.is_empty() {
+        crate::logs::service::take_in(&gate.state.db, &payload.logs, now).await?;
+    }
+    let decoded = payload.spans;
+    let taken = Taken {
+        accepted: spans + payload.logs.len(),
+        rejected: decoded.rejected_count(),
+        message: decoded.message(),
+    };
     if taken.rejected > 0 {
         gate.inbox.reject(delivery, &Error::BadRequest(taken.message.clone())).await;
     }
-    Ok(taken)
+    Ok((taken, payload.extra))
 }
 
 async fn receive_otlp(
@@ -90,14 +117,14 @@ async fn receive_otlp(
     incoming: Incoming,
 ) -> Response {
     let encoding = encoding_of(incoming.headers());
-    let decode: fn(&Delivery) -> Result<DecodedSpans> = match encoding {
-        Some(Encoding::Protobuf) => |d| otlp_proto::decode(prost::bytes::Bytes::copy_from_slice(&d.body)),
-        Some(Encoding::Json) => |d| otlp_json::decode(&d.body),
-        None => |_| Err(Error::BadRequest(otlp::WRONG_TYPE.to_owned())),
+    let decode = move |d: &Delivery| match encoding {
+        Some(Encoding::Protobuf) => otlp_proto::decode(prost::bytes::Bytes::copy_from_slice(&d.body)).map(Payload::from),
+        Some(Encoding::Json) => otlp_json::decode(&d.body).map(Payload::from),
+        None => Err(Error::BadRequest(otlp::WRONG_TYPE.to_owned())),
     };
     let gate = Gate { state: &state, inbox: &inbox, spans: &spans };
     let outcome = take_in(&gate, incoming, &Door::new(Kind::Traces, "otlp"), decode).await;
-    answer_otlp(encoding.unwrap_or(Encoding::Json), Signal::Traces, outcome.map(|t| (t.rejected, t.message)))
+    answer_otlp(encoding.unwrap_or(Encoding::Json), Signal::Traces, outcome.map(|(t, ())| (t.rejected, t.message)))
 }
 
 fn encoding_of(headers: &HeaderMap) -> Option<Encoding> {
@@ -127,7 +154,8 @@ async fn receive_zipkin(
     incoming: Incoming,
 ) -> Result<StatusCode, Refused> {
     let gate = Gate { state: &state, inbox: &inbox, spans: &spans };
-    let taken = take_in(&gate, incoming, &Door::new(Kind::Traces, "zipkin"), |d| zipkin::decode(&d.body)).await?;
+    let decode = |d: &Delivery| zipkin::decode(&d.body).map(Payload::from);
+    let (taken, ()) = take_in(&gate, incoming, &Door::new(Kind::Traces, "zipkin"), decode).await?;
     all_or_some(&taken)?;
     Ok(StatusCode::ACCEPTED)
 }

@@ -3,6 +3,8 @@
 
 mod compare;
 mod format;
+mod graph;
+mod import;
 mod list;
 mod show;
 pub(super) mod waterfall_view;
@@ -26,6 +28,9 @@ use super::service::view;
 pub fn routes() -> Routes {
     Routes::new()
         .get("/traces", Access::VIEWER, list::list)
+        .get("/traces/graph", Access::VIEWER, graph::graph)
+        .get("/traces/import", Access::RESPONDER, import::form)
+        .post("/traces/import", Access::RESPONDER, import::import)
         .get("/traces/{id}", Access::VIEWER, show::show)
         .get("/traces/{id}/compare", Access::VIEWER, compare::compare)
         .post("/traces/{id}/attach", Access::RESPONDER, attach)

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use axum::http::Method;
 use chrono::TimeDelta;
 use faultline::accounts::Role;
 use faultline::incidents::{self, By, DeclareInput, Source};
@@ -193,6 +194,53 @@ crate::on_both! {
         for text in ["OutOfStock: no item 7", "inventory", "checkout", "<svg"] {
             assert!(html.contains(text), "{text} is kept");
         }
+    }
+
+    async fn vendors_agents_and_sdks_are_understood(app: TestApp) {
+        let mut sender = app.sender().await;
+        let token = app.ingest_token().await;
+        let mut stranger = app.visitor();
+        let dd = json!([[{"trace_id": 77, "span_id": 5, "parent_id": 0, "name": "web.request", "service": "dd-shop", "resource": "GET /dd",
+            "start": 1_700_000_000_000_000_000_u64, "duration": 2_000_000, "error": 1, "meta": {"error.message": "no stock"}}]]);
+        let packed = rmp_serde::to_vec_named(&dd).unwrap();
+        let msgpack = ("content-type", "application/msgpack");
+        let answer = stranger.send(Method::PUT, &format!("/datadog/{token}/v0.4/traces"), &[msgpack], packed.clone()).await.expect(200);
+        assert_eq!(answer.json()["rate_by_service"]["service:,env:"], 1);
+        sender.send(Method::PUT, "/v0.4/traces", &[msgpack], packed).await.expect(200);
+        stranger.send(Method::PUT, "/v0.4/traces", &[msgpack], vec![0x90]).await.expect(401);
+        sender.send(Method::PUT, "/v0.4/traces", &[msgpack], vec![0xc1]).await.expect(400);
+
+        let apm = "{\"metadata\":{\"service\":{\"name\":\"apm-shop\",\"agent\":{\"name\":\"n\",\"version\":\"1\"}}}}\n\
+            {\"transaction\":{\"id\":\"945254c567a5417e\",\"trace_id\":\"945254c567a5417eaaaaaaaaaaaaaaaa\",\"name\":\"GET /apm\",\"type\":\"request\",\"duration\":3}}\n";
+        let ndjson = ("content-type", "application/x-ndjson");
+        let answer = sender.post_bytes("/intake/v2/events", &[ndjson], apm).await.expect(202);
+        assert_eq!(answer.json()["accepted"], 1);
+        let answer = sender.post_bytes("/intake/v2/events", &[ndjson], format!("{apm}{{\"span\":{{}}}}\n")).await.expect(400).json();
+        assert_eq!((answer["accepted"].as_i64(), answer["errors"].as_array().map(Vec::len)), (Some(1), Some(1)));
+
+        let envelope = format!("{{\"event_id\":\"abc\",\"dsn\":\"http://{token}@host/42\"}}\n{{\"type\":\"event\"}}\n{{\"message\":\"sentry says hello\",\"level\":\"error\"}}\n");
+        let answer = stranger.post_bytes("/api/42/envelope/", &[("content-type", "application/x-sentry-envelope")], envelope).await.expect(200);
+        assert_eq!(answer.json()["id"], "abc");
+        stranger.post_bytes("/api/42/envelope/", &[], "{}\n").await.expect(401);
+
+        let mut viewer = app.browser(Role::Viewer).await;
+        viewer.get("/traces?q=77").await.redirects_to("/traces/0000000000000000000000000000004d");
+        viewer.get("/traces/4d").await.redirects_to("/traces/0000000000000000000000000000004d");
+        viewer.get("/traces").await.expect(200).contains("dd-shop").contains("apm-shop");
+        viewer.get("/logs").await.expect(200).contains("sentry says hello").contains("sentry-project-42");
+    }
+
+    async fn a_saved_trace_is_imported_and_the_graph_drawn(app: TestApp) {
+        let mut responder = app.browser(Role::Responder).await;
+        responder.get("/traces/import").await.expect(200);
+        let multipart = ("content-type", "multipart/form-data; boundary=xx");
+        let form = |text: &str| format!("--xx\r\ncontent-disposition: form-data; name=\"text\"\r\n\r\n{text}\r\n--xx--\r\n");
+        let origin = ("origin", "http://faultline.test");
+        responder.post_bytes("/traces/import", &[multipart, origin], form(TWO_SERVICES)).await.redirects_to(&format!("/traces/{TRACE}"));
+        responder.post_bytes("/traces/import", &[multipart, origin], form("{nonsense")).await.expect(422).contains("{nonsense");
+        settle(&app).await;
+        responder.get("/traces/graph?hours=24").await.expect(200).contains("catalogue").contains("inventory");
+        responder.get("/traces/graph?service=nobody").await.expect(200).contains("No calls");
     }
 
     async fn a_private_incident_is_not_told_to_others(app: TestApp) {

@@ -1,5 +1,7 @@
 //! Finding a trace and reading it whole.
 
+use std::collections::{BTreeMap, HashMap};
+
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::Result;
@@ -7,7 +9,9 @@ use crate::telemetry::TraceId;
 use crate::telemetry::lookup::Pasted;
 use crate::traces::batch;
 use crate::traces::model::{Span, TraceFilter, TraceHead};
+use crate::traces::calls::Tally;
 use crate::traces::store::read::{self, Cursor};
+use crate::traces::store::{retain, rollup};
 
 /// Spans of one trace that a page or a snapshot reads; what lies beyond is counted, not read.
 pub const MAX_SPANS: usize = 20_000;
@@ -46,7 +50,7 @@ pub async fn whole(db: &Db, text: &str) -> Result<Option<WholeTrace>> {
 pub async fn window(db: &Db, from: Timestamp, to: Timestamp, max_traces: i64) -> Result<Vec<(TraceId, Vec<Span>)>> {
     let rows = read::rows_between(db, from, to, max_traces).await?;
     let mut out: Vec<(TraceId, Vec<Span>)> = rows.iter().map(|(_, id)| (*id, Vec::new())).collect();
-    let at: std::collections::HashMap<i64, usize> = rows.iter().enumerate().map(|(i, (row, _))| (*row, i)).collect();
+    let at: HashMap<i64, usize> = rows.iter().enumerate().map(|(i, (row, _))| (*row, i)).collect();
     for chunk in rows.chunks(200) {
         for (row, body) in read::bodies(db, &chunk.iter().map(|(row, _)| *row).collect::<Vec<_>>()).await? {
             if let Some(i) = at.get(&row) {
@@ -100,4 +104,31 @@ pub async fn healthy_like(db: &Db, head: &TraceHead) -> Result<Option<WholeTrace
         Some(head) => Ok(Some(WholeTrace { spans: read::spans(db, head.row, MAX_SPANS).await?, head })),
         None => Ok(None),
     }
+}
+
+/// Calls between services in `[from, to)`, by the names that spans use.
+pub async fn edge_tallies(db: &Db, from: Timestamp, to: Timestamp) -> Result<BTreeMap<(String, String), Tally>> {
+    rollup::edge_tallies(db, from, to).await
+}
+
+/// Calls of services in `[from, to)`; an empty `service` means all.
+pub async fn service_tallies(db: &Db, service: &str, from: Timestamp, to: Timestamp) -> Result<BTreeMap<String, Tally>> {
+    rollup::service_tallies(db, service, from, to).await
+}
+
+/// One service's calls by version in `[from, to)`: before and after a deployment, or beside it.
+pub async fn version_tallies(db: &Db, service: &str, from: Timestamp, to: Timestamp) -> Result<BTreeMap<String, Tally>> {
+    rollup::version_tallies(db, service, from, to).await
+}
+
+/// Versions that spans named since `from`, with their first and last minute: a deployment that nobody
+/// reported shows here.
+pub async fn versions_since(db: &Db, from: Timestamp) -> Result<Vec<(String, String, Timestamp, Timestamp)>> {
+    rollup::versions_since(db, from).await
+}
+
+/// Bytes, traces and spans in the store.
+pub async fn stored(db: &Db) -> Result<(i64, i64, i64)> {
+    let (traces, spans) = retain::stored_counts(db).await?;
+    Ok((retain::stored_bytes(db).await?, traces, spans))
 }

@@ -3,11 +3,14 @@
 //! A decoder fails only when nothing can be read at all. A bad span is refused by itself, with its
 //! place and reason, and its neighbours are taken. No decoder knows HTTP or the store.
 
+pub mod datadog;
+pub mod elastic;
 pub mod jaeger;
 pub mod otlp_json;
 pub mod otlp_proto;
 #[cfg(test)]
 mod samples;
+pub mod sentry;
 pub mod zipkin;
 
 use std::collections::HashMap;
