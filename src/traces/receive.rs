@@ -99,11 +99,8 @@ pub(super) async fn take_in<T: Send + 'static>(
         crate::logs::service::take_in(&gate.state.db, &payload.logs, now).await?;
     }
     let decoded = payload.spans;
-    let taken = Taken {
-        accepted: spans + payload.logs.len(),
-        rejected: decoded.rejected_count(),
-        message: decoded.message(),
-    };
+    let taken =
+        Taken { accepted: spans + payload.logs.len(), rejected: decoded.rejected_count(), message: decoded.message() };
     if taken.rejected > 0 {
         gate.inbox.reject(delivery, &Error::BadRequest(taken.message.clone())).await;
     }
@@ -118,7 +115,9 @@ async fn receive_otlp(
 ) -> Response {
     let encoding = encoding_of(incoming.headers());
     let decode = move |d: &Delivery| match encoding {
-        Some(Encoding::Protobuf) => otlp_proto::decode(prost::bytes::Bytes::copy_from_slice(&d.body)).map(Payload::from),
+        Some(Encoding::Protobuf) => {
+            otlp_proto::decode(prost::bytes::Bytes::copy_from_slice(&d.body)).map(Payload::from)
+        }
         Some(Encoding::Json) => otlp_json::decode(&d.body).map(Payload::from),
         None => Err(Error::BadRequest(otlp::WRONG_TYPE.to_owned())),
     };

@@ -50,7 +50,11 @@ async fn datadog_with_token(
 }
 
 /// The answer sets sampling rates; everything is wanted.
-async fn receive_datadog(gate: &Gate<'_>, incoming: Incoming, door: Door<'_>) -> Result<Json<serde_json::Value>, Refused> {
+async fn receive_datadog(
+    gate: &Gate<'_>,
+    incoming: Incoming,
+    door: Door<'_>,
+) -> Result<Json<serde_json::Value>, Refused> {
     let is_json = is_json(incoming.headers());
     let decode = move |d: &Delivery| {
         if is_json { datadog::decode_json(&d.body) } else { datadog::decode_msgpack(&d.body) }.map(Payload::from)

@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::telemetry::TraceId;
 use crate::telemetry::lookup::Pasted;
 use crate::traces::batch;
-use crate::traces::model::{Span, TraceFilter, TraceHead};
 use crate::traces::calls::Tally;
+use crate::traces::model::{Span, TraceFilter, TraceHead};
 use crate::traces::store::read::{self, Cursor};
 use crate::traces::store::{retain, rollup};
 
@@ -112,12 +112,22 @@ pub async fn edge_tallies(db: &Db, from: Timestamp, to: Timestamp) -> Result<BTr
 }
 
 /// Calls of services in `[from, to)`; an empty `service` means all.
-pub async fn service_tallies(db: &Db, service: &str, from: Timestamp, to: Timestamp) -> Result<BTreeMap<String, Tally>> {
+pub async fn service_tallies(
+    db: &Db,
+    service: &str,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<BTreeMap<String, Tally>> {
     rollup::service_tallies(db, service, from, to).await
 }
 
 /// One service's calls by version in `[from, to)`: before and after a deployment, or beside it.
-pub async fn version_tallies(db: &Db, service: &str, from: Timestamp, to: Timestamp) -> Result<BTreeMap<String, Tally>> {
+pub async fn version_tallies(
+    db: &Db,
+    service: &str,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<BTreeMap<String, Tally>> {
     rollup::version_tallies(db, service, from, to).await
 }
 

@@ -89,7 +89,9 @@ pub(in crate::traces) async fn graph(cx: Cx, Query(query): Query<GraphQuery>) ->
     let now = cx.now();
     let mut edges: Edges = BTreeMap::new();
     let slug = |name: &str| services::slug_of(name).unwrap_or_else(|| "unknown".to_owned());
-    for ((caller, callee), tally) in view::edge_tallies(db, now - TimeDelta::hours(hours), now + TimeDelta::minutes(1)).await? {
+    for ((caller, callee), tally) in
+        view::edge_tallies(db, now - TimeDelta::hours(hours), now + TimeDelta::minutes(1)).await?
+    {
         let edge = edges.entry((slug(&caller), slug(&callee))).or_default();
         edge.tally.merge(&tally);
     }
@@ -111,7 +113,13 @@ pub(in crate::traces) async fn graph(cx: Cx, Query(query): Query<GraphQuery>) ->
         height: (places.values().map(|(_, y)| *y).max().unwrap_or(0) + ROW).max(ROW),
         boxes: places
             .iter()
-            .map(|(name, (x, y))| BoxView { name: name.clone(), slug: name.clone(), x: *x, y: *y, label: name.chars().take(20).collect() })
+            .map(|(name, (x, y))| BoxView {
+                name: name.clone(),
+                slug: name.clone(),
+                x: *x,
+                y: *y,
+                label: name.chars().take(20).collect(),
+            })
             .collect(),
         lines: edges.iter().filter_map(|(pair, edge)| line_of(pair, edge, &places)).collect(),
         edges: edges.iter().map(|(pair, edge)| edge_view(pair, edge, hours)).collect(),
@@ -165,7 +173,11 @@ fn places_of(columns: &[Vec<String>], drawn: &BTreeSet<&str>) -> BTreeMap<String
     places
 }
 
-fn line_of((caller, callee): &(String, String), edge: &Edge, places: &BTreeMap<String, (i64, i64)>) -> Option<LineView> {
+fn line_of(
+    (caller, callee): &(String, String),
+    edge: &Edge,
+    places: &BTreeMap<String, (i64, i64)>,
+) -> Option<LineView> {
     let (from, to) = (places.get(caller)?, places.get(callee)?);
     let (x1, x2) = (from.0 + BOX.0, to.0);
     let class = match () {

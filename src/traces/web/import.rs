@@ -45,7 +45,10 @@ pub(in crate::traces) async fn import(
     let complain = |cx: &Cx, message: String, text: String| {
         let mut errors = FieldErrors::default();
         errors.add("file", message);
-        render_with_status(StatusCode::UNPROCESSABLE_ENTITY, &ImportPage { shell: cx.shell("Import a trace"), errors, text })
+        render_with_status(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &ImportPage { shell: cx.shell("Import a trace"), errors, text },
+        )
     };
     let decoded = match spans.decode(move || detect(&body)).await {
         Ok(decoded) => decoded,

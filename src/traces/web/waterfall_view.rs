@@ -20,7 +20,6 @@ const MAX_STRETCHES: usize = 40;
 
 /// One row.
 pub struct RowView {
-    pub span_id: SpanId,
     pub indent: usize,
     pub depth: usize,
     pub service: String,
@@ -56,7 +55,6 @@ pub struct ServiceKey {
 pub struct Tick {
     pub x: i64,
     pub label: String,
-    pub anchor: &'static str,
 }
 
 /// `traces/_waterfall.html` draws it.
@@ -160,7 +158,6 @@ fn row_view(
     let length = row.repeats.map_or(row.duration_nanos, |r| (r.end - start - row.offset_nanos).max(0));
     let stretches = critical.into_iter().flatten().take(MAX_STRETCHES);
     RowView {
-        span_id: span.span_id,
         indent: row.depth.min(MAX_INDENT),
         depth: row.depth,
         service: span.service().to_owned(),
@@ -215,12 +212,7 @@ fn ticks(total: i64) -> Vec<Tick> {
     (0..=4)
         .map(|i| {
             let at = total / 4 * i;
-            let anchor = match i {
-                0 => "start",
-                4 => "end",
-                _ => "middle",
-            };
-            Tick { x: place(at, total).max(if i == 4 { WIDTH } else { 0 }), label: duration(at), anchor }
+            Tick { x: place(at, total).max(if i == 4 { WIDTH } else { 0 }), label: duration(at) }
         })
         .collect()
 }

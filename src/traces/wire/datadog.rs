@@ -82,7 +82,12 @@ fn resource<'m>(service: &str, meta: &impl Fn(&str) -> &'m str, pool: &mut Resou
     let (env, version, host) = (meta("env"), meta("version"), meta("_dd.hostname"));
     pool.get_or(&[service, env, version, host].join("\n"), || {
         let mut attributes = Attributes::default();
-        let pairs = [("service.name", service), ("service.version", version), ("deployment.environment", env), ("host.name", host)];
+        let pairs = [
+            ("service.name", service),
+            ("service.version", version),
+            ("deployment.environment", env),
+            ("host.name", host),
+        ];
         for (key, value) in pairs.into_iter().filter(|(_, v)| !v.is_empty()) {
             attributes.push(key, AttrValue::text(value));
         }
@@ -95,7 +100,9 @@ fn kind_of(tag: &str, span_type: &str) -> SpanKind {
     match SpanKind::from_word(tag) {
         SpanKind::Unspecified => match span_type {
             "web" | "serverless" => SpanKind::Server,
-            "http" | "sql" | "cache" | "db" | "redis" | "memcached" | "mongodb" | "elasticsearch" | "cassandra" => SpanKind::Client,
+            "http" | "sql" | "cache" | "db" | "redis" | "memcached" | "mongodb" | "elasticsearch" | "cassandra" => {
+                SpanKind::Client
+            }
             _ => SpanKind::Unspecified,
         },
         kind => kind,
@@ -107,7 +114,11 @@ fn read_error<'m>(span: &mut Span, meta: &impl Fn(&str) -> &'m str) {
     span.status = SpanStatus::Error;
     span.status_message = clip(message.to_owned());
     let mut attributes = Attributes::default();
-    for (key, value) in [("exception.type", meta("error.type")), ("exception.message", message), ("exception.stacktrace", meta("error.stack"))] {
+    for (key, value) in [
+        ("exception.type", meta("error.type")),
+        ("exception.message", message),
+        ("exception.stacktrace", meta("error.stack")),
+    ] {
         if !value.is_empty() {
             attributes.push(key, AttrValue::text(value));
         }

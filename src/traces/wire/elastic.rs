@@ -142,7 +142,9 @@ fn error(json: &Json, base: &Arc<Resource>, now: i64) -> Result<LogRecord, Strin
     let sep = if kind.is_empty() || message.is_empty() { "" } else { ": " };
     let said = format!("{kind}{sep}{message}");
     let mut attributes = Attributes::default();
-    for (key, value) in [("exception.type", kind), ("exception.message", message), ("error.culprit", text_field(json, "culprit")?)] {
+    for (key, value) in
+        [("exception.type", kind), ("exception.message", message), ("error.culprit", text_field(json, "culprit")?)]
+    {
         if !value.is_empty() {
             attributes.push(key, AttrValue::text(value));
         }
@@ -215,7 +217,9 @@ fn resource(metadata: &Json, base: Option<&Resource>) -> Resource {
     let at = |path: &[&str]| {
         path.iter().try_fold(metadata, |at, key| at.get(*key)).and_then(Json::as_str).filter(|s| !s.is_empty())
     };
-    let host = at(&["system", "configured_hostname"]).or_else(|| at(&["system", "hostname"])).or_else(|| at(&["system", "detected_hostname"]));
+    let host = at(&["system", "configured_hostname"])
+        .or_else(|| at(&["system", "hostname"]))
+        .or_else(|| at(&["system", "detected_hostname"]));
     let pairs = [
         ("service.name", at(&["service", "name"])),
         ("service.version", at(&["service", "version"])),
@@ -227,7 +231,8 @@ fn resource(metadata: &Json, base: Option<&Resource>) -> Resource {
     ];
     let mut attributes = Attributes::default();
     for (key, value) in pairs {
-        let inherited = || base.and_then(|b| b.attributes.text_of(&[key])).filter(|_| key == "host.name" || key == "k8s.pod.name");
+        let inherited =
+            || base.and_then(|b| b.attributes.text_of(&[key])).filter(|_| key == "host.name" || key == "k8s.pod.name");
         if let Some(value) = value.or_else(inherited) {
             attributes.push(key, AttrValue::text(value));
         }
@@ -259,7 +264,10 @@ mod tests {
         assert_eq!(got.errors[0].message, "id is not text");
         assert!(got.errors[0].document.contains("12345"));
         let [transaction, query] = got.spans.as_slice() else { panic!("two spans") };
-        assert_eq!((transaction.kind, transaction.failed(), transaction.http_status()), (SpanKind::Server, true, Some(500)));
+        assert_eq!(
+            (transaction.kind, transaction.failed(), transaction.http_status()),
+            (SpanKind::Server, true, Some(500))
+        );
         assert_eq!(transaction.duration_nanos(), 32_500_000);
         assert_eq!(transaction.resource.version.as_deref(), Some("5.1.3"));
         assert_eq!((query.kind, query.peer(), query.service()), (SpanKind::Client, Some("postgresql"), "other"));

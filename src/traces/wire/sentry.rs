@@ -27,11 +27,13 @@ pub struct Envelope {
 /// `project` is the number in the address; a service that does not name itself is called after it.
 pub fn decode(body: &[u8], project: &str, now_nanos: i64) -> Result<Envelope> {
     let (header, mut rest) = line(body);
-    let header: Json = serde_json::from_slice(header).map_err(|e| Error::BadRequest(format!("not an envelope: {e}")))?;
+    let header: Json =
+        serde_json::from_slice(header).map_err(|e| Error::BadRequest(format!("not an envelope: {e}")))?;
     if !header.is_object() {
         return Err(Error::BadRequest("an envelope starts with an object".to_owned()));
     }
-    let mut out = Envelope { event_id: text(&header, "event_id").to_owned(), spans: Decoded::default(), ..Envelope::default() };
+    let mut out =
+        Envelope { event_id: text(&header, "event_id").to_owned(), spans: Decoded::default(), ..Envelope::default() };
     let mut index = 0;
     while !rest.is_empty() {
         let (head, after) = line(rest);
@@ -39,7 +41,8 @@ pub fn decode(body: &[u8], project: &str, now_nanos: i64) -> Result<Envelope> {
         if head.is_empty() {
             continue;
         }
-        let head: Json = serde_json::from_slice(head).map_err(|e| Error::BadRequest(format!("item {index} has no header: {e}")))?;
+        let head: Json =
+            serde_json::from_slice(head).map_err(|e| Error::BadRequest(format!("item {index} has no header: {e}")))?;
         let payload;
         (payload, rest) = take_payload(&head, rest, index)?;
         read_item(text(&head, "type"), payload, (project, now_nanos), index, &mut out);
@@ -176,7 +179,10 @@ fn record(event: &Json, resource: Arc<Resource>, now: i64) -> LogRecord {
     let said = match exception {
         Some(e) => format!("{}: {}", text(e, "type"), text(e, "value")),
         None => match event.get("logentry") {
-            Some(entry) => [text(entry, "formatted"), text(entry, "message")].into_iter().find(|s| !s.is_empty()).unwrap_or_default(),
+            Some(entry) => [text(entry, "formatted"), text(entry, "message")]
+                .into_iter()
+                .find(|s| !s.is_empty())
+                .unwrap_or_default(),
             None => text(event, "message"),
         }
         .to_owned(),
@@ -236,7 +242,10 @@ mod tests {
         assert!(decode(b"", "1", 0).is_err());
         assert!(decode(b"{}\n{\"type\":\"event\",\"length\":99}\n{}", "1", 0).is_err());
         assert!(decode(b"{}\nnonsense\n", "1", 0).is_err());
-        assert_eq!(decode(b"{}\n{\"type\":\"event\"}\n{}", "7", 5).expect("an event").logs[0].resource.service, "sentry-project-7");
+        assert_eq!(
+            decode(b"{}\n{\"type\":\"event\"}\n{}", "7", 5).expect("an event").logs[0].resource.service,
+            "sentry-project-7"
+        );
     }
 
     proptest! {
