@@ -18,6 +18,7 @@ mod service;
 pub mod sources;
 mod store;
 mod web;
+mod words;
 
 pub use intake::{ChangesProcessor, receivable};
 pub use model::{ChangeEvent, ChangeKind, ChangeSource, ChangeStatus, Deployment};
