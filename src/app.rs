@@ -14,9 +14,7 @@ use tower_http::csrf::CsrfLayer;
 use crate::state::AppState;
 use crate::inbox::{Inbox, Kind, Limit};
 use crate::web::{self, Routes};
-use crate::{
-    accounts, alerts, deployments, health, inbox, incidents, logs, openapi, postmortems, reports, runbooks, services, traces,
-};
+use crate::{accounts, alerts, deployments, health, inbox, incidents, logs, openapi, postmortems, reports, runbooks, search, services, traces};
 use crate::traces::SpanStore;
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
@@ -39,6 +37,7 @@ pub fn routes() -> Routes {
         .merge(postmortems::routes())
         .merge(reports::routes())
         .merge(openapi::routes())
+        .merge(search::routes())
 }
 
 /// The inbox of this node, with every room's processor. Deliveries that arrive through [`router`] are

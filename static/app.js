@@ -48,3 +48,78 @@ for (const block of document.querySelectorAll(".prose pre.code")) {
   });
   block.append(button);
 }
+
+// Command palette on Ctrl+K: pages and whatever the search finds. Without scripts there is /search.
+const paletteCommands = () => [
+  ...[...document.querySelectorAll(".nav a, [data-key='c']")].map((a) => ({ title: a.textContent, url: a.getAttribute("href"), kind: "page" })),
+  { title: "Status page", url: "/status", kind: "page" },
+  { title: "Settings", url: "/settings", kind: "page" },
+];
+
+const openPalette = () => {
+  if (!document.querySelector(".top-search") || document.querySelector("dialog.palette")) return;
+  const make = (tag, attributes = {}, text = "") => {
+    const el = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) el.setAttribute(name, value);
+    el.textContent = text;
+    return el;
+  };
+  const dialog = make("dialog", { class: "palette", "aria-label": "Go to" });
+  const input = make("input", { type: "search", placeholder: "Go to, or search", "aria-label": "Go to, or search" });
+  const list = make("ul", { role: "listbox" });
+  dialog.append(input, list);
+  document.body.append(dialog);
+  let selected = 0;
+  let asked = 0;
+  const mark = () => [...list.children].forEach((li, i) => {
+    li.setAttribute("aria-selected", String(i === selected));
+    if (i === selected) li.scrollIntoView({ block: "nearest" });
+  });
+  const show = (items) => {
+    selected = 0;
+    list.replaceChildren(...items.map((item) => {
+      const li = make("li", { role: "option" });
+      const a = make("a", { href: item.url });
+      a.append(make("span", {}, item.title), make("span", { class: "badge" }, item.kind));
+      li.append(a);
+      return li;
+    }));
+    mark();
+  };
+  const commands = (text) => paletteCommands().filter((c) => c.title.toLowerCase().includes(text.toLowerCase()));
+  const look = async () => {
+    const text = input.value.trim();
+    const mine = ++asked;
+    if (!text) return show(commands(""));
+    show(commands(text));
+    try {
+      const answer = await fetch(`/api/v1/search?limit=8&q=${encodeURIComponent(input.value)}`, { headers: { accept: "application/json" } });
+      if (!answer.ok || mine !== asked) return;
+      const found = await answer.json();
+      const jump = found.jump ? [{ title: text, url: found.jump, kind: "go to" }] : [];
+      show([...jump, ...commands(text), ...found.items]);
+    } catch { /* offline: the commands stay */ }
+  };
+  let timer;
+  input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(look, 120); });
+  input.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) {
+      event.preventDefault();
+      selected = Math.max(0, Math.min(list.children.length - 1, selected + step));
+      mark();
+    } else if (event.key === "Enter") {
+      event.preventDefault();
+      const a = list.children[selected]?.querySelector("a");
+      window.location.assign(a ? a.getAttribute("href") : `/search?q=${encodeURIComponent(input.value)}`);
+    }
+  });
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  show(commands(""));
+  dialog.showModal();
+};
+
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); openPalette(); }
+});

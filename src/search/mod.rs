@@ -11,10 +11,12 @@ pub mod rank;
 mod service;
 mod store;
 pub mod tokens;
+mod web;
 
 pub use model::{Doc, DocKind};
 pub use service::{Found, Hit, jump_target, remove, search, set_private, upsert};
 pub use store::Reader;
 
-#[cfg(test)]
-mod tests;
+pub fn routes() -> crate::web::Routes {
+    web::routes()
+}

@@ -23,3 +23,4 @@ mod reports;
 mod runbooks;
 mod schema;
 mod traces;
+mod search;

@@ -1,0 +1,126 @@
+//! The index, the page, the palette's answers; private incidents stay hidden.
+
+use faultline::accounts::Role;
+use faultline::args;
+use faultline::search::{self, Doc, DocKind, Reader, query::Query};
+
+use crate::support::TestApp;
+
+const ALL: Reader = Reader { all: true, user_id: 0 };
+
+fn doc(app: &TestApp, kind: DocKind, id: &str, title: &str, text: &str, url: &str) -> Doc {
+    Doc {
+        kind,
+        id: id.into(),
+        title: title.into(),
+        text: text.into(),
+        url: url.into(),
+        private_incident: None,
+        at: app.state.now(),
+    }
+}
+
+async fn titles(app: &TestApp, query: &str, reader: Reader) -> Vec<String> {
+    let found = search::search(&app.state.db, &Query::parse(query), reader, app.state.now(), 0, 20).await.expect("a search");
+    found.hits.into_iter().map(|h| h.doc.title).collect()
+}
+
+async fn put(app: &TestApp, docs: Vec<Doc>) {
+    let tx = app.state.db.begin().await.expect("a transaction");
+    for doc in docs {
+        search::upsert(&tx, doc).await.expect("indexed");
+    }
+    tx.commit().await.expect("committed");
+}
+
+/// A private incident that names one person, and its document.
+async fn secret(app: &TestApp, named: i64) -> i64 {
+    let tx = app.state.db.begin().await.expect("a transaction");
+    let id = tx
+        .insert(
+            "INSERT INTO incidents (title, severity, status, kind, private, started_at, created_by_name, created_at, updated_at)
+             VALUES ('Leaked credentials', 'SEV1', 'triage', 'real', $1, 0, 'x', 0, 0) RETURNING id",
+            args![true],
+        )
+        .await
+        .expect("an incident");
+    tx.execute("INSERT INTO incident_people (incident_id, user_id, added_at) VALUES ($1, $2, 0)", args![id, named])
+        .await
+        .expect("named");
+    let url = format!("/incidents/INC-{id}");
+    let mut doc = doc(app, DocKind::Incident, &format!("INC-{id}"), "Leaked credentials", "", &url);
+    doc.private_incident = Some(id);
+    search::upsert(&tx, doc).await.expect("indexed");
+    tx.commit().await.expect("committed");
+    id
+}
+
+on_both! {
+    async fn what_was_handed_over_is_found_best_first_and_replaced(app: TestApp) {
+        put(&app, vec![
+            doc(&app, DocKind::Incident, "INC-1", "Cart is down", "connection reset by peer", "/incidents/INC-1"),
+            doc(&app, DocKind::Timeline, "1", "Entry", "the cart's connection pool was reset", "/incidents/INC-1#entry-1"),
+            doc(&app, DocKind::Runbook, "db", "Database connections", "", "/runbooks/db"),
+        ]).await;
+        assert_eq!(titles(&app, "cart", ALL).await, ["Cart is down", "Entry"]);
+        assert_eq!(titles(&app, "\"connection reset\"", ALL).await, ["Cart is down"]);
+        assert_eq!(titles(&app, "connections -cart", ALL).await, ["Database connections"]);
+        assert_eq!(titles(&app, "kind:runbook conn", ALL).await, ["Database connections"]);
+        assert_eq!(titles(&app, "'; DROP TABLE search_docs; -- \" OR * NEAR(", ALL).await, Vec::<String>::new());
+        put(&app, vec![doc(&app, DocKind::Incident, "INC-1", "Basket is slow", "", "/incidents/INC-1")]).await;
+        assert_eq!(titles(&app, "cart", ALL).await, ["Entry"]);
+        assert_eq!(titles(&app, "basket", ALL).await, ["Basket is slow"]);
+        let tx = app.state.db.begin().await.expect("a transaction");
+        search::remove(&tx, DocKind::Incident, "INC-1").await.expect("removed");
+        search::remove(&tx, DocKind::Incident, "INC-404").await.expect("nothing to do");
+        tx.commit().await.expect("committed");
+        assert!(titles(&app, "basket", ALL).await.is_empty());
+    }
+
+    async fn private_incidents_are_found_only_by_those_they_name(app: TestApp) {
+        let (mut ada, actor) = app.browser_of("Ada", Role::Responder).await;
+        let mut bob = app.browser(Role::Responder).await;
+        let id = secret(&app, actor.user_id.expect("a person")).await;
+        put(&app, vec![doc(&app, DocKind::Runbook, "r", "Rotate credentials", "", "/runbooks/r")]).await;
+        ada.get("/search?q=credentials").await.expect(200).contains("Leaked").contains("Rotate");
+        ada.get(&format!("/search?q=INC-{id}")).await.redirects_to(&format!("/incidents/INC-{id}"));
+        bob.get("/search?q=credentials").await.expect(200).lacks("Leaked").contains("Rotate").contains("1 found");
+        bob.get(&format!("/search?q=INC-{id}")).await.expect(200).contains("Nothing found");
+        app.browser(Role::Admin).await.get("/search?q=credentials").await.expect(200).contains("Leaked");
+        let seen = app.api(Role::Commander).await.get("/api/v1/search?q=leaked").await.expect(200).json();
+        assert_eq!(seen["total"], 0);
+        let tx = app.state.db.begin().await.expect("a transaction");
+        search::set_private(&tx, id, false).await.expect("public");
+        tx.commit().await.expect("committed");
+        bob.get("/search?q=credentials").await.expect(200).contains("Leaked");
+    }
+
+    async fn whole_inputs_jump(app: TestApp) {
+        put(&app, vec![
+            doc(&app, DocKind::Incident, "INC-9000", "Cart is down", "", "/incidents/INC-9000"),
+            doc(&app, DocKind::Deployment, "1", "cart v1.3.2 in production", "", "/deployments/1"),
+        ]).await;
+        let mut viewer = app.browser(Role::Viewer).await;
+        viewer.get("/search?q=inc-9000").await.redirects_to("/incidents/INC-9000");
+        viewer.get("/search?q=v1.3.2").await.redirects_to("/deployments?version=v1.3.2");
+        viewer.get("/search?q=v9.9.9").await.expect(200).contains("Nothing found");
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        viewer.get(&format!("/search?q=00-{trace}-00f067aa0ba902b7-01")).await.redirects_to(&format!("/traces/{trace}"));
+        viewer.get("/search?q=INC-9000&stay=1").await.expect(200);
+        let api = app.api(Role::Viewer).await.get("/api/v1/search?q=INC-9000").await.expect(200).json();
+        assert_eq!(api["jump"], "/incidents/INC-9000");
+    }
+
+    async fn pages_show_hits_kinds_and_escape_what_was_typed(app: TestApp) {
+        let many = (0..45).map(|n| doc(&app, DocKind::Alert, &n.to_string(), &format!("Disk {n} is full"), "<img src=x> disk", "/alerts/1"));
+        put(&app, many.collect()).await;
+        let mut viewer = app.browser(Role::Viewer).await;
+        viewer.get("/search").await.expect(200).contains("Ctrl");
+        let first = viewer.get("/search?q=disk").await.expect(200);
+        first.contains("<mark>Disk</mark>").contains("45 found").contains("&#60;img").lacks("<img src=x").contains("page=1");
+        viewer.get("/search?q=disk&page=2").await.expect(200).lacks(">More<");
+        viewer.get("/search?q=disk&kind=runbook").await.expect(200).contains("Nothing found");
+        viewer.get("/search?q=%22%3E%3Cscript%3E").await.expect(200).lacks("<script>").contains("&#60;script&#62;");
+        viewer.get("/search?q=-only").await.expect(200).contains("Say what to look for");
+    }
+}
