@@ -1,6 +1,8 @@
 //! The application put together: every room's routes behind one stack of layers. The same in
 //! production and in tests.
 
+mod facts;
+
 use std::sync::Arc;
 
 use axum::{Extension, Router};
@@ -66,7 +68,7 @@ pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
 
 /// What the rooms know of an incident that runbooks ask for: conditions' facts, variables' values.
 pub fn runbook_sources() -> runbooks::hooks::Sources {
-    runbooks::hooks::Sources::new(vec![])
+    runbooks::hooks::Sources::new(vec![Box::new(facts::AlertFacts)])
 }
 
 /// What the rooms add to a service's page.

@@ -62,9 +62,12 @@ enum Command {
         #[arg(long)]
         force: bool,
     },
-    /// Check configuration, database and migrations
-    #[command(after_help = "Example:\n  faultline check")]
-    Check,
+    /// Check configuration, database and migrations; or the runbooks
+    #[command(after_help = "Examples:\n  faultline check\n  faultline check runbooks")]
+    Check {
+        #[command(subcommand)]
+        what: Option<check::CheckCommand>,
+    },
     /// Measure the suspect ranking on labelled failures
     #[command(subcommand)]
     Eval(eval::EvalCommand),
@@ -81,7 +84,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Token(command) => accounts::token(&open(config).await?, command).await,
         Command::Backup { file } => database::backup(&config, &file).await,
         Command::Restore { file, force } => database::restore(&config, &file, force).await,
-        Command::Check => check::run(config).await,
+        Command::Check { what } => check::run(config, what).await,
         Command::Eval(command) => eval::run(command),
     }
 }

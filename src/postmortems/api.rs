@@ -170,5 +170,6 @@ async fn save_all(
     if to == document.head.state {
         return Ok(document);
     }
+    actor.require(service::role_for(document.head.state, to))?;
     service::change_state(tx, incident, to, &by(actor), now).await
 }

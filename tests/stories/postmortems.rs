@@ -37,11 +37,14 @@ on_both! {
         bob.post_form(&format!("{path}/actions/{task}"), &[("state", "done")]).await.redirects_to(&format!("{path}#actions"));
 
         bob.post_form(&section, &[("body", ""), ("base", "5")]).await;
-        bob.post_form(&format!("{path}/state"), &[("state", "published")]).await.expect(422).contains("“Impact” is empty");
+        let mut chief = app.browser(Role::Commander).await;
+        chief.post_form(&format!("{path}/state"), &[("state", "published")]).await.expect(422).contains("“Impact” is empty");
         bob.post_form(&section, &[("body", "**1,200** orders"), ("base", "6")]).await;
         bob.post_form(&format!("{path}/state"), &[("state", "in_review")]).await.redirects_to(&path);
-        ada.post_form(&format!("{path}/state"), &[("state", "published")]).await.redirects_to(&path);
-        ada.get(&path).await.expect(200).contains("Published").contains("by Ada").lacks("/sections/impact\"");
+        ada.post_form(&format!("{path}/state"), &[("state", "published")]).await.expect(403);
+        let (mut cleo, _) = app.browser_of("Cleo", Role::Commander).await;
+        cleo.post_form(&format!("{path}/state"), &[("state", "published")]).await.redirects_to(&path);
+        ada.get(&path).await.expect(200).contains("Published").contains("by Cleo").lacks("/sections/impact\"");
         ada.post_form(&section, &[("body", "late"), ("base", "7")]).await.expect(409);
         ada.get("/postmortems?state=published&q=orders").await.expect(200).contains("Cart fails");
         ada.get("/postmortems?state=draft").await.expect(200).contains("No postmortem matches");
@@ -67,6 +70,8 @@ on_both! {
         assert_eq!((saved["sections"][1]["body"].as_str(), saved["version"].as_i64()), (Some("12 % of users"), Some(2)));
         api.json(put.clone(), &path, &json!({ "sections": { "impact": "x" }, "version": 1 })).await.expect(409);
         let whole = saved["markdown"].as_str().unwrap().replace("12 % of users", "13 % of users");
+        api.json(put.clone(), &path, &json!({ "state": "published" })).await.expect(403);
+        let mut api = app.api(Role::Commander).await;
         let saved = api.json(put.clone(), &path, &json!({ "markdown": whole, "state": "published" })).await.expect(200).json();
         assert_eq!((saved["state"].as_str(), saved["sections"][1]["body"].as_str()), (Some("published"), Some("13 % of users")));
         let list = api.get("/api/v1/postmortems?state=published").await.expect(200).json();

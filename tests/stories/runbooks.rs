@@ -120,6 +120,7 @@ on_both! {
         bob.post_form(&steps, &[("step", "roll-back"), ("press", "done"), ("at", "-2m")]).await.redirects_to(&format!("{run}#end"));
         bob.get(&run).await.expect(200).contains("This run was completed by Bob").contains("REVISION 7").contains("3 of 3");
 
+        bob.get("/runbooks/roll-back/efficacy").await.expect(200).contains("fewer than ten incidents").contains("since 10:02");
         let told = app.state.db.fetch_all::<(String, String)>("SELECT kind, text FROM timeline_entries WHERE layer = 'story' ORDER BY id", vec![]).await.unwrap();
         assert_eq!(told.len(), 3);
         assert_eq!(told[1].1, "Roll back: go back? → Yes: **done**");

@@ -1,5 +1,6 @@
 //! Collects the record of an incident from the rooms that hold its parts.
 
+use crate::alerts;
 use crate::db::Db;
 use crate::error::Result;
 use crate::incidents::model::record::{Evidence, Incident, Task};
@@ -15,6 +16,8 @@ use super::super::model::record::{
 const MAX_STORY: i64 = 1_000;
 const MAX_EVIDENCE: i64 = 500;
 const MAX_TASKS: i64 = 500;
+const MAX_ALERTS: i64 = 200;
+const MAX_CHANGES: usize = 50;
 
 /// What is known of the incident now.
 pub async fn record(db: &Db, incident: &Incident) -> Result<Record> {
@@ -36,8 +39,8 @@ pub async fn record(db: &Db, incident: &Incident) -> Result<Record> {
                 Some(RecordedTime { name: m.name, at: m.at?, source: m.source, corrected: m.at != Some(m.raw_at) })
             })
             .collect(),
-        alerts: evidence.iter().filter_map(alert).collect(),
-        changes: evidence.iter().filter_map(change).collect(),
+        alerts: alert_facts(db, incident, &evidence).await?,
+        changes: changes(db, &evidence).await?,
         suspects: Vec::new(),
         story: story(db, incident).await?,
         steps: steps(db, incident).await?,
@@ -94,27 +97,56 @@ pub async fn action_items(db: &Db, incident: &Incident) -> Result<Vec<Task>> {
     Ok(tasks.into_iter().filter(|t| t.kind == TaskKind::FollowUp).collect())
 }
 
-fn alert(e: &Evidence) -> Option<AlertFact> {
+/// Alerts that belong to the incident; those that were only attached as evidence stand in for them.
+async fn alert_facts(db: &Db, incident: &Incident, evidence: &[Evidence]) -> Result<Vec<AlertFact>> {
+    let filter = alerts::store::Filter { incident: Some(incident.id.0), ..alerts::store::Filter::default() };
+    let found = alerts::store::list(db, &filter, MAX_ALERTS).await?;
+    if found.is_empty() {
+        return Ok(evidence.iter().filter_map(attached_alert).collect());
+    }
+    Ok(found
+        .into_iter()
+        .map(|a| AlertFact {
+            title: a.title,
+            service: Some(a.service).filter(|s| !s.is_empty()),
+            source: a.source,
+            first_seen: a.state.first_seen.max(a.state.started_at),
+            last_seen: a.state.last_seen,
+            count: a.signal_count,
+        })
+        .collect())
+}
+
+fn attached_alert(e: &Evidence) -> Option<AlertFact> {
     let at = e.occurred_at.unwrap_or(e.added_at);
     (e.kind == EvidenceKind::Alert).then(|| AlertFact {
         title: e.title.clone(),
-        service: None,
-        source: "alert".to_owned(),
+        service: Some(e.topic.clone()).filter(|t| !t.is_empty()),
+        source: "attached".to_owned(),
         first_seen: at,
         last_seen: at,
         count: 1,
     })
 }
 
-fn change(e: &Evidence) -> Option<ChangeFact> {
-    (e.kind == EvidenceKind::Deployment).then(|| ChangeFact {
-        service: e.topic.clone(),
-        version: e.title.clone(),
-        environment: String::new(),
-        kind: "deployment".to_owned(),
-        at: e.occurred_at.unwrap_or(e.added_at),
-        link: e.url.clone(),
-    })
+/// Attached changes, as they were when they were attached.
+async fn changes(db: &Db, evidence: &[Evidence]) -> Result<Vec<ChangeFact>> {
+    let mut facts = Vec::new();
+    for e in evidence.iter().filter(|e| e.kind == EvidenceKind::Deployment).take(MAX_CHANGES) {
+        let kept = incidents::evidence::snapshot(db, e.id).await?;
+        let body = kept.and_then(|k| serde_json::from_slice::<serde_json::Value>(&k.body).ok()).unwrap_or_default();
+        let text = |name: &str| body.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+        let or = |value: String, other: &str| if value.is_empty() { other.to_owned() } else { value };
+        facts.push(ChangeFact {
+            service: or(text("service"), &e.topic),
+            version: or(text("version"), &e.title),
+            environment: or(text("environment"), "an unknown environment"),
+            kind: or(text("kind"), "deployment"),
+            at: e.occurred_at.unwrap_or(e.added_at),
+            link: e.url.clone(),
+        });
+    }
+    Ok(facts)
 }
 
 fn fact(e: &Evidence) -> EvidenceFact {

@@ -3,6 +3,7 @@
 
 pub mod gather;
 
+use crate::accounts::Role;
 use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
 use crate::error::{Error, FieldErrors, Result};
@@ -179,6 +180,14 @@ pub async fn change_state(tx: &Tx, incident: &Incident, to: State, by: &By, now:
     };
     tell(tx, incident.id, text, by, now).await?;
     get(tx, incident.id).await
+}
+
+/// Publishing, and taking back what is published, is a commander's.
+pub const fn role_for(from: State, to: State) -> Role {
+    match (from, to) {
+        (State::Published, _) | (_, State::Published) => Role::Commander,
+        _ => Role::Responder,
+    }
 }
 
 fn check_required(document: &Document) -> Result<()> {

@@ -56,7 +56,8 @@ pub(super) struct ShowPage {
 
 impl ShowPage {
     fn buttons(&self) -> Vec<State> {
-        self.document.head.state.next()
+        let from = self.document.head.state;
+        from.next().into_iter().filter(|to| self.shell.can(service::role_for(from, *to))).collect()
     }
 }
 
@@ -127,6 +128,8 @@ pub(super) async fn change_state(cx: Cx, Path(id): Path<String>, Form(form): For
     let incident = incident_of(&cx, &id).await?;
     let to = State::parse(&form.state).ok_or_else(|| Error::invalid("state", State::unknown(&form.state)))?;
     let (actor, now) = (cx.actor()?, cx.now());
+    let from = service::get(&cx.state.db, incident.id).await?.head.state;
+    actor.require(service::role_for(from, to))?;
     let tx = cx.state.db.begin().await?;
     match service::change_state(&tx, &incident, to, &by(actor), now).await {
         Ok(document) => {

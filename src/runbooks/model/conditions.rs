@@ -31,6 +31,16 @@ pub struct IncidentFacts {
     pub alerts: Vec<BTreeMap<String, String>>,
     /// Kind and name of each leading suspect.
     pub suspects: Vec<(String, String)>,
+    /// Title of an alert, and the address or name of the runbook that it gives (`runbook_url`).
+    pub runbook_links: Vec<(String, String)>,
+}
+
+/// The slug that a `runbook_url` means: the last part of its path, without an ending.
+pub fn slug_of_link(link: &str) -> Option<String> {
+    let path = link.split(['?', '#']).next()?.trim_end_matches('/');
+    let last = path.rsplit('/').next().filter(|l| !l.is_empty())?;
+    let stem = last.rsplit_once('.').map_or(last, |(stem, _)| stem);
+    Some(crate::markdown::slugify(stem))
 }
 
 const SEVERITIES: [&str; 4] = ["SEV1", "SEV2", "SEV3", "SEV4"];
@@ -226,6 +236,19 @@ mod tests {
         {
             assert_eq!(condition(no).expect("right").holds(&facts()), None, "{no}");
         }
+    }
+
+    #[test]
+    fn an_alert_s_link_names_a_runbook() {
+        for link in [
+            "https://wiki.example/x/queue-backlog.md?plain=1#steps",
+            "queue-backlog",
+            "/runbooks/Queue-Backlog/",
+            "https://x/queue_backlog.html",
+        ] {
+            assert_eq!(slug_of_link(link).as_deref(), Some("queue-backlog"), "{link}");
+        }
+        assert_eq!(slug_of_link(""), None);
     }
 
     #[test]

@@ -7,7 +7,9 @@
 //! - [`progress`]: what is done, next and not taken, from the records of a run
 
 pub mod conditions;
+pub mod efficacy;
 pub mod front_matter;
+pub mod lint;
 pub mod progress;
 pub mod record;
 pub mod steps;
@@ -143,6 +145,9 @@ mod shipped {
         for entry in std::fs::read_dir(folder).expect("the folder ships with the sources") {
             let path = entry.expect("a readable entry").path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name == "README.md" {
+                continue;
+            }
             let source = std::fs::read_to_string(&path).expect("UTF-8");
             let parsed = parse(&source).unwrap_or_else(|p| panic!("{name}: {p:?}"));
             found.push((name, parsed));

@@ -3,6 +3,7 @@
 
 pub mod edit;
 pub mod folder;
+pub mod measure;
 pub mod runs;
 pub mod suggest;
 pub mod sync;

@@ -3,9 +3,12 @@
 use crate::db::Db;
 use crate::error::Result;
 
-use super::super::model::IncidentFacts;
 use super::super::model::record::Runbook;
+use super::super::model::{IncidentFacts, conditions};
 use super::super::store::runbooks as store;
+
+/// Links of alerts that are looked at.
+const MAX_LINKS: usize = 20;
 
 /// A runbook that offers itself.
 #[derive(Clone, Debug)]
@@ -19,18 +22,34 @@ pub struct Suggestion {
 pub async fn suggest(db: &Db, facts: &IncidentFacts, limit: usize) -> Result<Vec<Suggestion>> {
     let mut found: Vec<Suggestion> =
         store::with_conditions(db).await?.into_iter().filter_map(|runbook| fits(runbook, facts)).collect();
+    let named = named_by_alerts(db, facts).await?;
+    found.retain(|s| named.iter().all(|n| n.runbook.id != s.runbook.id));
     found.sort_by(|a, b| b.reasons.len().cmp(&a.reasons.len()).then_with(|| a.runbook.title.cmp(&b.runbook.title)));
+    // What an alert names itself stands before what conditions guess.
+    found.splice(0..0, named);
     found.truncate(limit);
     Ok(found)
+}
+
+/// Runbooks that alerts of the incident link to (`runbook_url`), each once.
+async fn named_by_alerts(db: &Db, facts: &IncidentFacts) -> Result<Vec<Suggestion>> {
+    let mut named: Vec<Suggestion> = Vec::new();
+    for (alert, link) in facts.runbook_links.iter().take(MAX_LINKS) {
+        let Some(slug) = conditions::slug_of_link(link) else { continue };
+        if named.iter().any(|s| s.runbook.slug == slug) {
+            continue;
+        }
+        if let Some(runbook) = store::find(db, &slug).await?.filter(|r| r.archived_at.is_none()) {
+            named.push(Suggestion { runbook, reasons: vec![format!("the alert '{alert}' names it")] });
+        }
+    }
+    Ok(named)
 }
 
 /// A runbook for named services is not offered to an incident of others.
 fn fits(runbook: Runbook, facts: &IncidentFacts) -> Option<Suggestion> {
     let for_any = runbook.services.is_empty() || runbook.services.iter().any(|s| s == "*");
-    let for_these = runbook
-        .services
-        .iter()
-        .any(|pattern| facts.services.iter().any(|s| super::super::model::conditions::glob(pattern, s)));
+    let for_these = runbook.services.iter().any(|pattern| facts.services.iter().any(|s| conditions::glob(pattern, s)));
     if !for_any && !for_these {
         return None;
     }

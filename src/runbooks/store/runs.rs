@@ -204,3 +204,53 @@ pub async fn insert_record(
 pub async fn usage(db: &Db, runbook_id: i64) -> Result<(i64, Option<Timestamp>)> {
     db.fetch_one("SELECT COUNT(*), MAX(started_at) FROM runbook_runs WHERE runbook_id = $1", args![runbook_id]).await
 }
+
+/// A run of a runbook, for measuring how well it works.
+#[derive(sqlx::FromRow)]
+pub struct UsedRow {
+    pub id: i64,
+    pub state: String,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Newest first, of incidents that anybody may see; at most `limit`.
+pub async fn of_runbook(db: &Db, runbook_id: i64, limit: i64) -> Result<Vec<UsedRow>> {
+    db.fetch_all(
+        "SELECT u.id, u.state, u.started_at, u.ended_at FROM runbook_runs u JOIN incidents i ON i.id = u.incident_id \
+         WHERE u.runbook_id = $1 AND NOT i.private ORDER BY u.started_at DESC, u.id DESC LIMIT $2",
+        args![runbook_id, limit],
+    )
+    .await
+}
+
+/// Records of the newest `limit` runs of a runbook, in one query, in the order in which they were made.
+pub async fn records_of_runbook(db: &Db, runbook_id: i64, limit: i64) -> Result<Vec<(i64, StepRecord)>> {
+    let rows = db
+        .fetch_all::<RecordRow>(
+            "SELECT c.run_id, c.step_id, c.outcome, c.branch, c.author_name, c.at, c.note, '' AS output \
+             FROM runbook_run_records c WHERE c.run_id IN (SELECT u.id FROM runbook_runs u \
+             JOIN incidents i ON i.id = u.incident_id WHERE u.runbook_id = $1 AND NOT i.private \
+             ORDER BY u.started_at DESC, u.id DESC LIMIT $2) ORDER BY c.run_id DESC, c.number",
+            args![runbook_id, limit],
+        )
+        .await?;
+    rows.into_iter().map(RecordRow::into_record).collect()
+}
+
+/// Start, end, and whether this runbook was run, of the newest resolved real incidents since a moment.
+pub async fn resolved_incidents(
+    db: &Db,
+    runbook_id: i64,
+    since: Timestamp,
+    limit: i64,
+) -> Result<Vec<(Timestamp, Timestamp, bool)>> {
+    db.fetch_all(
+        "SELECT i.started_at, i.ended_at, EXISTS (SELECT 1 FROM runbook_runs u WHERE u.incident_id = i.id \
+         AND u.runbook_id = $1) AS used FROM incidents i WHERE i.kind = 'real' AND NOT i.private \
+         AND i.status IN ('resolved', 'closed') AND i.ended_at IS NOT NULL AND i.started_at >= $2 \
+         ORDER BY i.started_at DESC LIMIT $3",
+        args![runbook_id, since, limit],
+    )
+    .await
+}

@@ -2,6 +2,7 @@
 //! redirects; a form that is refused is shown again with what was typed.
 
 mod edit;
+mod efficacy;
 mod history;
 mod list;
 pub(super) mod panel;
@@ -22,6 +23,7 @@ pub(super) fn routes() -> Routes {
         .post("/runbooks", Access::RESPONDER, edit::create)
         .get("/runbooks/new", Access::RESPONDER, edit::new)
         .get("/runbooks/{slug}", Access::VIEWER, show::show)
+        .get("/runbooks/{slug}/efficacy", Access::VIEWER, efficacy::show)
         .get("/runbooks/{slug}/run", Access::RESPONDER, show::run_in)
         .get("/runbooks/{slug}/edit", Access::RESPONDER, edit::edit)
         .post("/runbooks/{slug}/edit", Access::RESPONDER, edit::update)
