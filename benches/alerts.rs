@@ -76,7 +76,9 @@ fn grouping(c: &mut Criterion) {
             engine.groups.len()
         });
     });
-    group.bench_function("replay of 10,000 episodes", |b| b.iter(|| replay(&rules, &neighbours, &alerts, NOW).incidents.len()));
+    group.bench_function("replay of 10,000 episodes", |b| {
+        b.iter(|| replay(&rules, &neighbours, &alerts, NOW).incidents.len())
+    });
     group.finish();
 }
 

@@ -103,13 +103,14 @@ impl ListQuery {
             "" => (None, None),
             "none" => (None, Some(false)),
             "any" => (None, Some(true)),
-            text => match IncidentId::parse(text) {
-                Some(id) => (Some(id.0), None),
-                None => {
+            text => {
+                if let Some(id) = IncidentId::parse(text) {
+                    (Some(id.0), None)
+                } else {
                     errors.add("incident", "is INC-n, none or any");
                     (None, None)
                 }
-            },
+            }
         };
         let cursor = Cursor::from_param(Some(&self.cursor))?;
         errors.into_result()?;

@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows a wire format (`sources/`), SQL (`store.rs`) or a page (`web.rs`).
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -70,7 +71,7 @@ impl AlertSeverity {
 
     /// Reads the words of many systems: `critical`, `page`, `P2`, `SEV-3`, `warn`, `HIGH`, `fatal`.
     pub fn from_words(text: &str) -> Option<Self> {
-        let word: String = text.trim().to_ascii_lowercase().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+        let word: String = text.trim().to_ascii_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
         match word.as_str() {
             "critical" | "crit" | "page" | "emergency" | "fatal" | "disaster" | "alert" | "p0" | "p1" | "sev0"
             | "sev1" | "s1" | "1" => Some(Self::Critical),
@@ -275,17 +276,17 @@ pub fn fold(current: Option<AlertState>, event: &AlertEvent, received_at: Timest
     let mut state = old;
     state.first_seen = old.first_seen.min(received_at);
     state.last_seen = old.last_seen.max(received_at);
-    let change = if start > old.started_at {
-        state.started_at = start;
-        state.ended_at = end;
-        Change::Began
-    } else if start < old.started_at {
-        Change::Repeated
-    } else {
-        let ended = earlier(old.ended_at, end);
-        let change = if old.ended_at.is_none() && ended.is_some() { Change::Ended } else { Change::Repeated };
-        state.ended_at = ended;
-        change
+    let change = match start.cmp(&old.started_at) {
+        Ordering::Greater => {
+            state.started_at = start;
+            state.ended_at = end;
+            Change::Began
+        }
+        Ordering::Less => Change::Repeated,
+        Ordering::Equal => {
+            state.ended_at = earlier(old.ended_at, end);
+            if old.ended_at.is_none() && state.ended_at.is_some() { Change::Ended } else { Change::Repeated }
+        }
     };
     state.status = if state.ended_at.is_some() { AlertStatus::Resolved } else { AlertStatus::Firing };
     (state, change)

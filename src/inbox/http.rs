@@ -35,6 +35,9 @@ use crate::accounts::{Scope, service as accounts};
 use crate::error::Error;
 use crate::state::AppState;
 
+/// Finds a token in a body.
+pub type FindToken = fn(&[u8]) -> Option<String>;
+
 /// Which door a request came to.
 #[derive(Clone, Debug)]
 pub struct Door<'a> {
@@ -45,7 +48,7 @@ pub struct Door<'a> {
     /// How the source signs, if it can.
     pub scheme: Option<Scheme>,
     /// Finds the token in the body, for protocols that carry it there.
-    pub body_token: Option<fn(&[u8]) -> Option<String>>,
+    pub body_token: Option<FindToken>,
 }
 
 impl<'a> Door<'a> {
@@ -66,7 +69,7 @@ impl<'a> Door<'a> {
     }
 
     #[must_use]
-    pub const fn with_body_token(mut self, find: fn(&[u8]) -> Option<String>) -> Self {
+    pub const fn with_body_token(mut self, find: FindToken) -> Self {
         self.body_token = Some(find);
         self
     }
@@ -91,11 +94,10 @@ impl Refused {
     /// A fault of ours becomes 503 for a machine: it must send again, and many do not after a 500.
     fn answer(&self) -> Error {
         match &self.error {
-            Error::Internal(_) => Error::Unavailable(String::new()),
+            Error::Internal(_) | Error::Unavailable(_) => Error::Unavailable(String::new()),
             Error::Unauthenticated => Error::Unauthenticated,
             Error::RateLimited { retry_after_s } => Error::RateLimited { retry_after_s: *retry_after_s },
             Error::TooLarge { limit } => Error::TooLarge { limit: *limit },
-            Error::Unavailable(_) => Error::Unavailable(String::new()),
             Error::Forbidden(text) => Error::Forbidden(text.clone()),
             Error::BadRequest(text) => Error::BadRequest(text.clone()),
             Error::NotFound(text) => Error::NotFound(text.clone()),

@@ -129,7 +129,7 @@ impl<'a> Engine<'a> {
         }
         let key = key_of(rule, alert);
         if let Some((group, why)) = self.find(rule, &key, alert) {
-            return self.join(group, rule, alert, why);
+            return self.join(group, rule, alert, &why);
         }
         if rule.target == Target::Attach {
             return Outcome::Listed { reason: format!("rule '{}' found no open incident to join", rule.name) };
@@ -189,7 +189,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn join(&mut self, at: usize, rule: &Rule, alert: &Candidate, why: String) -> Outcome {
+    fn join(&mut self, at: usize, rule: &Rule, alert: &Candidate, why: &str) -> Outcome {
         let Some(group) = self.groups.get_mut(at) else {
             return Outcome::Listed { reason: "its group is gone".to_owned() };
         };

@@ -20,6 +20,12 @@ pub struct WouldBe {
     pub over_at: Option<Timestamp>,
 }
 
+impl WouldBe {
+    pub fn service_names(&self) -> String {
+        self.services.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replay {
     pub incidents: Vec<WouldBe>,
@@ -30,6 +36,13 @@ pub struct Replay {
     /// Alerts that joined a group which never had enough of them.
     pub waiting: i64,
     pub alerts: usize,
+}
+
+impl Replay {
+    /// As many as a page lists.
+    pub fn first_hundred(&self) -> &[WouldBe] {
+        self.incidents.get(..100).unwrap_or(&self.incidents)
+    }
 }
 
 /// Runs episodes through the rules in the order in which they would have counted. An incident of

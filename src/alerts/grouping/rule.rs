@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 
 use super::matcher::Matcher;
 use crate::alerts::model::AlertSeverity;
+use crate::clock::human_duration;
 use crate::error::{Error, FieldErrors, Result};
 
 /// How alerts that match a rule are told apart into groups.
@@ -104,6 +105,16 @@ pub struct Rule {
     pub runbooks: Vec<String>,
     /// Incident roles to notify when it opens.
     pub notify: Vec<String>,
+}
+
+impl Rule {
+    pub fn hold_words(&self) -> String {
+        human_duration(self.hold)
+    }
+
+    pub fn window_words(&self) -> String {
+        human_duration(self.window)
+    }
 }
 
 /// An incident that was resolved no longer ago than this is named as the one before.
@@ -242,13 +253,14 @@ impl RuleInput {
         let severity = self.severity.trim();
         match self.target.as_str() {
             "open" if severity.is_empty() => Target::Open(None),
-            "open" => match AlertSeverity::from_words(severity) {
-                Some(s) => Target::Open(Some(s.sev_number())),
-                None => {
+            "open" => {
+                if let Some(s) = AlertSeverity::from_words(severity) {
+                    Target::Open(Some(s.sev_number()))
+                } else {
                     errors.add("severity", "choose SEV1 to SEV4, or the alert's own");
                     Target::Open(None)
                 }
-            },
+            }
             "attach" => Target::Attach,
             "list" => Target::ListOnly,
             _ => {

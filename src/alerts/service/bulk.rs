@@ -44,13 +44,12 @@ pub async fn move_to(tx: &Tx, ids: &[i64], to: Option<IncidentId>, by: &By, now:
         tx.announce(format!("incident:{}", incident.0));
     }
     let reason = format!("moved by {}", by.name);
-    match to {
-        Some(incident) => super::attach(tx, ids, incident, &reason, by, now).await?,
-        None => {
-            act::tie(tx, ids, None, None, &format!("split off by {}", by.name)).await?;
-            act::log(tx, ids, "split", &by.name, "", now).await?;
-            tx.announce("alerts");
-        }
+    if let Some(incident) = to {
+        super::attach(tx, ids, incident, &reason, by, now).await?;
+    } else {
+        act::tie(tx, ids, None, None, &format!("split off by {}", by.name)).await?;
+        act::log(tx, ids, "split", &by.name, "", now).await?;
+        tx.announce("alerts");
     }
     Ok(what)
 }

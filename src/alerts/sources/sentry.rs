@@ -108,8 +108,7 @@ fn metric_alert(data: &Value, action: &str) -> Result<Parsed, Problem> {
     };
     let mut event = AlertEvent::new(DedupKey::new("sentry-metric", &id), read::clean(&title, read::MAX_TITLE));
     event.status = match action {
-        "critical" => AlertStatus::Firing,
-        "warning" => AlertStatus::Firing,
+        "critical" | "warning" => AlertStatus::Firing,
         "resolved" => AlertStatus::Resolved,
         other => {
             let found = read::clean(other, 40);

@@ -31,16 +31,18 @@ fn refusal(source: Source, body: &Value) -> String {
 }
 
 fn at(text: &str) -> Option<Timestamp> {
-    Some(Timestamp::parse(text).expect("a time in a test"))
+    let parsed = Timestamp::parse(text);
+    assert!(parsed.is_some(), "{text}");
+    parsed
 }
 
-fn alertmanager(alerts: Value) -> Value {
+fn alertmanager(alerts: &Value) -> Value {
     json!({"version": "4", "status": "firing", "groupKey": "{}", "alerts": alerts})
 }
 
 #[test]
 fn alertmanager_members_decide_for_themselves() {
-    let body = alertmanager(json!([
+    let body = alertmanager(&json!([
         {"status": "firing", "labels": {"alertname": "A", "service": "shop/checkout", "env": "prod"}, "annotations": {},
          "startsAt": "2026-01-02T03:04:05Z", "endsAt": "0001-01-01T00:00:00Z", "fingerprint": "aa"},
         {"status": "resolved", "labels": {"alertname": "A", "service": "cart"},
@@ -58,7 +60,7 @@ fn alertmanager_members_decide_for_themselves() {
 
 #[test]
 fn one_broken_member_costs_only_itself() {
-    let body = alertmanager(json!([
+    let body = alertmanager(&json!([
         {"status": "firing", "labels": {"alertname": "A"}, "fingerprint": "aa"},
         {"status": "firing", "labels": ["not", "labels"], "fingerprint": "bb"},
         {"status": "perhaps", "labels": {"alertname": "C"}, "fingerprint": "cc"},
@@ -85,7 +87,7 @@ fn what_cannot_be_read_is_named() {
     assert_eq!(refusal(Source::Alertmanager, &json!({"alerts": 5})), "alerts: expected a list, found a number");
     assert_eq!(refusal(Source::Alertmanager, &json!([1])), "expected an object, found a list");
     assert_eq!(
-        refusal(Source::Alertmanager, &alertmanager(json!([1, 2]))),
+        refusal(Source::Alertmanager, &alertmanager(&json!([1, 2]))),
         "alerts[0]: expected an object, found a number (and 1 more like it)"
     );
     assert_eq!(
@@ -347,7 +349,7 @@ proptest! {
 
     #[test]
     fn different_fingerprints_never_share_a_key(a in "[a-z0-9]{1,200}", b in "[a-z0-9]{1,200}") {
-        let key = |fp: &str| one(Source::Alertmanager, &alertmanager(json!([
+        let key = |fp: &str| one(Source::Alertmanager, &alertmanager(&json!([
             {"status": "firing", "labels": {"alertname": "Same"}, "annotations": {"summary": "same"}, "fingerprint": fp}]))).key;
         prop_assert_eq!(a == b, key(&a) == key(&b));
     }

@@ -6,11 +6,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
-use crate::alerts::grouping::replay::WouldBe;
 use crate::alerts::grouping::{Rule, RuleInput, rule};
 use crate::alerts::service::rules::{self, Trial};
 use crate::alerts::store::grouping::{self as stored, StoredRule};
-use crate::clock::human_duration;
 use crate::error::{Error, FieldErrors, Result};
 use crate::web::{Access, Cx, Routes, Shell, redirect_with_flash, render, render_with_status};
 
@@ -30,16 +28,6 @@ struct ListPage {
     shell: Shell,
     rules: Vec<StoredRule>,
     defaults: Vec<Rule>,
-}
-
-impl ListPage {
-    fn hold(&self, rule: &Rule) -> String {
-        human_duration(rule.hold)
-    }
-
-    fn window(&self, rule: &Rule) -> String {
-        human_duration(rule.window)
-    }
 }
 
 async fn list(cx: Cx) -> Result<Response> {
@@ -70,15 +58,6 @@ impl FormPage {
 
     fn action(&self) -> String {
         if self.id == 0 { "/alerts/rules".to_owned() } else { format!("/alerts/rules/{}", self.id) }
-    }
-
-    /// At most a hundred are listed.
-    fn listed<'a>(&self, incidents: &'a [WouldBe]) -> &'a [WouldBe] {
-        &incidents[..incidents.len().min(100)]
-    }
-
-    fn services(&self, incident: &WouldBe) -> String {
-        incident.services.iter().cloned().collect::<Vec<_>>().join(", ")
     }
 }
 
