@@ -22,7 +22,7 @@ for (const [kind, options] of Object.entries(kinds)) {
   for (const path of paths) {
     await page.goto(url + path);
     const name = `${path.replace(/[^A-Za-z0-9]+/g, "-").replace(/^-|-$/g, "") || "home"}-${kind}.png`;
-    await page.screenshot({ path: join(folder, name), fullPage: kind !== "phone" });
+    await page.screenshot({ path: join(folder, name), fullPage: process.env.FULL === "1" });
   }
   await context.close();
 }
