@@ -71,9 +71,9 @@ text_enum! {
 /// Pairs that must not be turned round: the first is never later than the second.
 ///
 /// Detection and acknowledgement may precede the declaration (an alert was taken on before anybody
-/// called it an incident), and an automatic fail-over may mitigate before anybody acknowledges; so
-/// this is not one chain.
-pub const ORDER: [(MilestoneName, MilestoneName); 15] = {
+/// called it an incident), a declaration may come when all is over, and an automatic fail-over may
+/// mitigate before anybody acknowledges; so this is not one chain.
+pub const ORDER: [(MilestoneName, MilestoneName); 14] = {
     use MilestoneName::*;
     [
         (ImpactStarted, Detected),
@@ -86,7 +86,6 @@ pub const ORDER: [(MilestoneName, MilestoneName); 15] = {
         (Detected, Identified),
         (Detected, Mitigated),
         (Detected, Resolved),
-        (Declared, Resolved),
         (Acknowledged, Resolved),
         (Identified, Resolved),
         (Mitigated, Resolved),

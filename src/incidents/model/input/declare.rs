@@ -223,14 +223,16 @@ fn complete(
 }
 
 fn fill_from_declaration(all: &mut MilestoneTimes, status: Status, over: bool, now: Timestamp) {
-    use MilestoneName::{Acknowledged, Declared, Detected, Mitigated, Resolved};
-    // An incident that is entered when it is already over was declared at its end at the latest.
-    let declared = all.get(Declared).unwrap_or_else(|| all.get(Resolved).map_or(now, |resolved| resolved.min(now)));
+    use MilestoneName::{Acknowledged, Declared, Detected, Identified, Mitigated, Resolved};
+    let declared = all.get(Declared).unwrap_or(now);
     all.set(Declared, Some(declared));
-    let first_sign = [declared].into_iter().chain([Acknowledged, Mitigated].iter().filter_map(|n| all.get(*n))).min();
+    // What is entered when it is over already was noticed before it was declared.
+    let known = [Acknowledged, Identified, Mitigated, Resolved].iter().filter_map(|n| all.get(*n));
+    let first_sign = known.chain([declared]).min();
     all.set(Detected, all.get(Detected).or(first_sign));
     if status != Status::Triage {
-        all.set(Acknowledged, all.get(Acknowledged).or(Some(declared)));
+        let taken_on = all.get(Resolved).map_or(declared, |resolved| resolved.min(declared));
+        all.set(Acknowledged, all.get(Acknowledged).or(Some(taken_on)));
     }
     if status == Status::Monitoring {
         all.set(Mitigated, all.get(Mitigated).or(Some(now)));
@@ -314,7 +316,8 @@ mod tests {
         let d = late.normalize(now(), Source::Person).unwrap();
         assert_eq!(d.status, Status::Resolved);
         assert!(d.times().violations().is_empty());
-        assert_eq!(at(&d, MilestoneName::Declared).as_deref(), Some("2026-11-23 09:00"));
+        assert_eq!(at(&d, MilestoneName::Declared).as_deref(), Some("2026-11-23 10:00"));
+        assert_eq!(at(&d, MilestoneName::Detected).as_deref(), Some("2026-11-23 09:00"));
     }
 
     #[test]
