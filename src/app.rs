@@ -58,10 +58,13 @@ pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
     let runbooks = runbooks::RunbookPanel { sources: runbook_sources(), base_url: state.config.base_url.clone() };
     incidents::hooks::HooksBuilder::default()
         .panel(alerts::hooks::AlertsPanel)
+        .panel(deployments::RecentChanges)
         .panel(runbooks)
         .panel(postmortems::PostmortemPanel)
         .dashboard(alerts::hooks::LooseAlerts)
         .evidence(alerts::hooks::AlertEvidence)
+        .evidence(deployments::evidence::DeploymentEvidence)
+        .evidence(traces::TraceEvidence)
         .question(alerts::hooks::FiringQuestion)
         .build()
 }
@@ -73,7 +76,7 @@ pub fn runbook_sources() -> runbooks::hooks::Sources {
 
 /// What the rooms add to a service's page.
 pub fn service_hooks() -> services::hooks::Hooks {
-    services::hooks::Hooks::new(vec![Box::new(alerts::hooks::ServiceAlerts)])
+    services::hooks::Hooks::new(vec![Box::new(incidents::ServiceIncidents), Box::new(alerts::hooks::ServiceAlerts)])
 }
 
 /// The service that answers every request.

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::Result;
+use crate::web::Rendered;
 
 use super::model::record::{Evidence, Incident, ServiceRef, Snapshot};
 use super::model::{EvidenceKind, MilestoneTimes};
@@ -50,6 +51,13 @@ pub struct Panel {
     pub suspicion: Option<String>,
     /// One line for the head of the page: what to do next.
     pub next_step: Option<String>,
+}
+
+impl Panel {
+    /// For the page to print.
+    pub fn markup(&self) -> Rendered<'_> {
+        Rendered::by_template(&self.html)
+    }
 }
 
 /// A part of the incident page that belongs to another room. The id is the URL's fragment.

@@ -8,6 +8,7 @@ mod list;
 mod manage;
 mod milestone;
 mod page;
+mod service_panel;
 mod tasks;
 mod timeline;
 mod view;
@@ -28,6 +29,8 @@ use super::hooks::Hooks;
 use super::model::IncidentId;
 use super::model::record::Incident;
 use super::service::get_visible;
+
+pub use service_panel::ServiceIncidents;
 
 pub(super) fn routes() -> Routes {
     Routes::new()

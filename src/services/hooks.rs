@@ -9,6 +9,7 @@ use crate::accounts::Actor;
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::Result;
+use crate::web::Rendered;
 
 use super::model::Service;
 
@@ -22,6 +23,13 @@ pub struct Panel {
     pub link: String,
     /// Markup from a template of the registering room.
     pub html: String,
+}
+
+impl Panel {
+    /// For the page to print.
+    pub fn markup(&self) -> Rendered<'_> {
+        Rendered::by_template(&self.html)
+    }
 }
 
 /// A part of a service's page that belongs to another room: its incidents, its alerts, its changes.

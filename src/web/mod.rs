@@ -10,6 +10,7 @@ pub mod errors;
 mod headers;
 pub mod json;
 pub mod page;
+mod rendered;
 mod request_id;
 mod routes;
 
@@ -19,6 +20,7 @@ pub use cx::{Cx, Shell, redirect, redirect_with_flash, render, render_with_statu
 pub use headers::secure;
 pub use json::{ApiJson, Idempotent};
 pub use page::{Cursor, Limit, Page};
+pub use rendered::Rendered;
 pub use request_id::RequestId;
 pub use routes::{Access, RouteInfo, Routes};
 

@@ -188,9 +188,6 @@ fn templates_hold_nothing_inline_and_escape_everything() {
             }
         }
     }
-    // Panels are templates of their rooms, rendered (and escaped) before this page takes them in.
-    const RENDERED: [&str; 3] = ["services/page.html", "incidents/evidence.html", "incidents/_parts.html"];
-    wrong.retain(|w| !RENDERED.iter().any(|r| w.ends_with(&format!("{r}: |safe"))));
     // An exported file stands alone, so it carries its own style; its page sets a policy with the hash.
     wrong.retain(|w| !w.contains("export"));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

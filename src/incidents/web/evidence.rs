@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, FieldErrors, Result};
 use crate::markdown::{self, SafeHtml};
-use crate::web::{Shell, redirect_with_flash, render, render_with_status};
+use crate::web::{Rendered, Shell, redirect_with_flash, render, render_with_status};
 
 use super::super::model::EvidenceKind;
 use super::super::model::input::EvidenceInput;
@@ -102,6 +102,12 @@ struct EvidencePage {
     drawn: Option<String>,
     text: Option<String>,
     is_image: bool,
+}
+
+impl EvidencePage {
+    fn drawing(&self) -> Option<Rendered<'_>> {
+        self.drawn.as_deref().map(Rendered::by_template)
+    }
 }
 
 pub(super) async fn show(at: At) -> Result<Response> {
