@@ -123,3 +123,39 @@ const openPalette = () => {
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); openPalette(); }
 });
+// Live pages: the server only says that something changed; the page asks for itself again and takes
+// over the parts (data-live-part) that nobody is working in. What is being typed is never touched.
+const touched = (part) =>
+  part.contains(document.activeElement) && isTyping(document.activeElement) ||
+  [...part.querySelectorAll("input:not([type=hidden]), textarea")].some((f) =>
+    f.type === "checkbox" || f.type === "radio" ? f.checked !== f.defaultChecked : f.value !== f.defaultValue) ||
+  [...part.querySelectorAll("select")].some((s) => [...s.options].some((o) => o.selected !== o.defaultSelected && s.dataset.touched)) ||
+  part.querySelector("details[open]:not([data-open])");
+document.addEventListener("change", (event) => { if (event.target.tagName === "SELECT") event.target.dataset.touched = "yes"; });
+
+const refreshParts = async () => {
+  const answer = await fetch(location.href, { headers: { accept: "text/html" }, credentials: "same-origin" });
+  if (!answer.ok || answer.redirected) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const part of document.querySelectorAll("[data-live-part]")) {
+    const next = fresh.querySelector(`[data-live-part="${CSS.escape(part.dataset.livePart)}"]`);
+    if (!next || next.innerHTML === part.dataset.liveHtml) continue;
+    if (touched(part)) { part.dataset.liveStale = "yes"; continue; }
+    const html = next.innerHTML;
+    part.replaceChildren(...next.childNodes);
+    part.dataset.liveHtml = html;
+    delete part.dataset.liveStale;
+    localTimes(part);
+  }
+};
+
+const topics = document.body.dataset.live;
+if (topics && window.EventSource) {
+  let waiting = null;
+  let greeted = false;
+  // Many watchers spread their questions a little, and a burst of changes asks once.
+  const soon = () => { waiting ??= setTimeout(() => { waiting = null; refreshParts().catch(() => {}); }, 80 + Math.random() * 170); };
+  const source = new EventSource(`/live?topics=${encodeURIComponent(topics)}`);
+  source.addEventListener("changed", soon);
+  source.addEventListener("hello", () => { if (greeted) soon(); greeted = true; });
+}

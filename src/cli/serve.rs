@@ -13,6 +13,9 @@ use crate::random::Random;
 use crate::state::AppState;
 use crate::{accounts, alerts, app, runbooks, traces};
 
+/// How long requests that are under way may take after the signal to stop.
+const LAST_ANSWERS: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// # Errors
 /// When the database cannot be opened or the address is taken.
 pub async fn run(config: Config) -> Result<()> {
@@ -38,10 +41,12 @@ pub async fn serve(state: AppState) -> Result<()> {
     alerts::jobs::spawn(state.clone());
     traces::jobs::spawn(state.clone());
     runbooks::jobs::spawn(state.clone());
-    axum::serve(listener, app::router(state))
-        .with_graceful_shutdown(stop_signal())
-        .await
-        .map_err(|e| Error::Internal(format!("serving: {e}")))?;
+    let serving = axum::serve(listener, app::router(state)).with_graceful_shutdown(stop_signal());
+    tokio::select! {
+        outcome = serving => outcome.map_err(|e| Error::Internal(format!("serving: {e}")))?,
+        // Open streams of live updates would hold the process for ever; browsers open them again.
+        () = async { stop_signal().await; tokio::time::sleep(LAST_ANSWERS).await } => {}
+    }
     db.close().await;
     tracing::info!("stopped");
     Ok(())

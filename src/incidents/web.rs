@@ -5,6 +5,7 @@ mod dashboard;
 mod declare;
 mod evidence;
 mod list;
+mod live;
 mod manage;
 mod milestone;
 mod page;
@@ -35,6 +36,7 @@ pub use service_panel::ServiceIncidents;
 pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/", Access::VIEWER, dashboard::show)
+        .get("/live", Access::VIEWER, live::stream)
         .get("/incidents", Access::VIEWER, list::show)
         .post("/incidents", Access::RESPONDER, declare::create)
         .get("/incidents/new", Access::RESPONDER, declare::new)
