@@ -76,7 +76,11 @@ pub fn runbook_sources() -> runbooks::hooks::Sources {
 
 /// What the rooms add to a service's page.
 pub fn service_hooks() -> services::hooks::Hooks {
-    services::hooks::Hooks::new(vec![Box::new(incidents::ServiceIncidents), Box::new(alerts::hooks::ServiceAlerts)])
+    services::hooks::Hooks::new(vec![
+        Box::new(incidents::ServiceIncidents),
+        Box::new(alerts::hooks::ServiceAlerts),
+        Box::new(traces::ServiceTraces),
+    ])
 }
 
 /// The service that answers every request.

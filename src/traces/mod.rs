@@ -11,6 +11,7 @@ mod evidence;
 pub mod explain;
 pub mod jobs;
 pub mod model;
+mod panel;
 mod receive;
 pub mod service;
 mod store;
@@ -20,6 +21,7 @@ mod web;
 pub mod wire;
 
 pub use evidence::TraceEvidence;
+pub use panel::ServiceTraces;
 pub use service::ingest::SpanStore;
 
 use crate::web::Routes;

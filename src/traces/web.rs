@@ -9,6 +9,7 @@ mod list;
 mod show;
 pub(super) mod waterfall_view;
 
+pub(super) use format::duration;
 pub(super) use list::{ListQuery, cursor_text};
 pub(super) use show::{ErrorCard, error_card};
 
@@ -17,7 +18,6 @@ use axum::response::Response;
 use axum_extra::extract::Form;
 use serde::Deserialize;
 
-use crate::accounts::Role;
 use crate::error::{Error, Result};
 use crate::incidents::{self, By, IncidentId, Viewer};
 use crate::web::{Access, Cx, Routes, redirect_with_flash};
@@ -47,13 +47,11 @@ async fn attach(cx: Cx, Path(id): Path<String>, Form(form): Form<AttachForm>) ->
     let actor = cx.actor()?;
     let incident =
         IncidentId::parse(&form.incident).ok_or_else(|| Error::invalid("incident", "is a number like INC-12"))?;
-    let viewer = Viewer { all: actor.can(Role::Admin), user_id: actor.user_id.unwrap_or(0) };
-    let by = By { user_id: actor.user_id, name: actor.name.clone() };
-    incidents::get_visible(&cx.state.db, incident, viewer).await?;
+    incidents::get_visible(&cx.state.db, incident, Viewer::from(actor)).await?;
     let whole = view::whole(&cx.state.db, &id).await?.ok_or_else(|| Error::not_found("This trace"))?;
     let attach = evidence::attachment(&cx.state.db, &whole).await?;
     let tx = cx.state.db.begin().await?;
-    incidents::add_evidence(&tx, incident, &attach, &by, cx.now()).await?;
+    incidents::add_evidence(&tx, incident, &attach, &By::from(actor), cx.now()).await?;
     tx.commit().await?;
     Ok(redirect_with_flash(&format!("/incidents/{incident}/evidence"), "The trace is kept with the incident."))
 }

@@ -183,6 +183,13 @@ crate::on_both! {
         let mut viewer = app.browser(Role::Viewer).await;
         viewer.post_form(&attach, &[("incident", &incident)]).await.expect(403);
 
+        // The same by the incident's API: any notation is resolved, and attached twice it is one piece.
+        let mut api = app.api(Role::Responder).await;
+        let traceparent = format!("00-{TRACE}-eee19b7ec3c1b174-01");
+        let path = format!("/api/v1/incidents/{incident}/evidence");
+        api.post_json(&path, &json!({"kind": "trace", "traceparent": traceparent})).await.expect(201);
+        api.post_json(&path, &json!({"kind": "trace", "trace_id": "0123456789abcdef0123456789abcdef"})).await.expect(422);
+
         // Years later the store has forgotten it.
         app.advance(TimeDelta::days(4_000));
         jobs::run_once(&app.state, true).await.unwrap();
@@ -240,6 +247,7 @@ crate::on_both! {
         responder.post_bytes("/traces/import", &[multipart, origin], form("{nonsense")).await.expect(422).contains("{nonsense");
         settle(&app).await;
         responder.get("/traces/graph?hours=24").await.expect(200).contains("catalogue").contains("inventory");
+        responder.get("/services/inventory").await.expect(200).contains("Newest failed traces");
         responder.get("/traces/graph?service=nobody").await.expect(200).contains("No calls");
     }
 
