@@ -1,7 +1,7 @@
 //! What the ranking takes in and what it gives back. All times are nanoseconds since the Unix epoch, as spans carry
 //! them; durations are milliseconds unless a name says otherwise.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Everything known about one incident. Any list may be empty: what is missing weakens the suspects and is named in
 /// [`Ranking::missing`], it never fails the ranking.
@@ -74,7 +74,7 @@ pub struct Dependency {
 }
 
 /// The signals, one by one, so that the evaluation can leave each out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Signal {
     /// A service's own work got slower.
@@ -125,7 +125,7 @@ impl Signal {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SuspectKind {
     Service,
@@ -133,8 +133,22 @@ pub enum SuspectKind {
     Deployment,
 }
 
+impl SuspectKind {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Operation => "operation",
+            Self::Deployment => "deployment",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Service, Self::Operation, Self::Deployment].into_iter().find(|k| k.name() == text)
+    }
+}
+
 /// Where a reason can be looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "id", rename_all = "snake_case")]
 pub enum EvidenceRef {
     /// An example trace.
@@ -147,7 +161,7 @@ pub enum EvidenceRef {
     Log(String),
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reason {
     pub signal: Signal,
     /// One sentence for a person.
@@ -157,7 +171,7 @@ pub struct Reason {
     pub evidence: Option<EvidenceRef>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Suspect {
     pub rank: usize,
     pub kind: SuspectKind,
@@ -171,12 +185,25 @@ pub struct Suspect {
     pub reasons: Vec<Reason>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ranking {
+    /// What happened and what is suspected, in one sentence; none while nothing is suspected in earnest.
+    pub headline: Option<String>,
     /// All kinds in one order, best first.
     pub suspects: Vec<Suspect>,
     /// What was not there to judge by, in words.
     pub missing: Vec<String>,
+}
+
+impl Suspect {
+    /// What it is called on a page: the service, with its operation or version.
+    pub fn title(&self) -> String {
+        match (&self.operation, &self.version) {
+            (Some(operation), _) => format!("{} {operation}", self.service),
+            (None, Some(version)) if !version.is_empty() => format!("{} {version}", self.service),
+            _ => self.service.clone(),
+        }
+    }
 }
 
 impl Ranking {

@@ -25,6 +25,7 @@ pub(super) struct Findings<'a> {
     pub(super) tuned: Tunables,
     pub(super) names: Names,
     pub(super) templates: Templates,
+    pub(super) baseline: Forest,
     pub(super) incident: Forest,
     pub(super) latency: Latency,
     pub(super) patterns: Patterns,
@@ -87,6 +88,7 @@ fn find<'a>(seen: &'a Observation, tuned: &Tunables, on: impl Fn(Signal) -> bool
         tuned: *tuned,
         names,
         templates,
+        baseline,
         incident,
     }
 }

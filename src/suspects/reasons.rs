@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::changes;
 use super::forest::Node;
+use super::headline;
 use super::latency::{Part, Slowing};
 use super::model::{Change, EvidenceRef, Ranking, Reason, Signal, Suspect, SuspectKind};
 use super::patterns::{Departure, Event};
@@ -46,7 +47,7 @@ pub(super) fn ranking(
     for (at, suspect) in suspects.iter_mut().enumerate() {
         suspect.rank = at + 1;
     }
-    Ranking { suspects, missing: missing(f) }
+    Ranking { headline: headline::sentence(f, &suspects), suspects, missing: missing(f) }
 }
 
 const fn order(kind: SuspectKind) -> u8 {
@@ -302,7 +303,7 @@ fn change_in_time(s: &Slowing) -> String {
     format!("{} (was {})", duration(s.after_ms), duration(s.before_ms))
 }
 
-fn duration(ms: f64) -> String {
+pub(super) fn duration(ms: f64) -> String {
     if ms >= 9_950.0 {
         format!("{:.0} s", ms / 1e3)
     } else if ms >= 995.0 {
@@ -324,7 +325,7 @@ fn span_of_time(minutes: f64) -> String {
     }
 }
 
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 

@@ -1,0 +1,123 @@
+//! What people say about a suspect, and how often the first suspect was right.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::model::SuspectKind;
+use super::store::Cause;
+use crate::clock::Timestamp;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Caused,
+    Fixed,
+    NotIt,
+}
+
+impl Verdict {
+    pub const ALL: [Self; 3] = [Self::Caused, Self::Fixed, Self::NotIt];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Caused => "caused",
+            Self::Fixed => "fixed",
+            Self::NotIt => "not_it",
+        }
+    }
+
+    /// As a button and in a sentence.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Caused => "Caused by",
+            Self::Fixed => "Fixed by",
+            Self::NotIt => "Not it",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|v| v.as_str() == text)
+    }
+}
+
+/// Whom a verdict is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Subject {
+    pub kind: SuspectKind,
+    pub service: String,
+    pub operation: String,
+    pub version: String,
+    pub deployment_id: Option<i64>,
+}
+
+impl Subject {
+    pub fn title(&self) -> String {
+        let what = if self.operation.is_empty() { &self.version } else { &self.operation };
+        let title = format!("{} {what}", self.service);
+        match self.kind {
+            SuspectKind::Deployment => format!("the deployment of {}", title.trim_end()),
+            SuspectKind::Service | SuspectKind::Operation => title.trim_end().to_owned(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Given {
+    pub subject: Subject,
+    pub verdict: Verdict,
+    /// Place of the service among the suspects when the verdict was given.
+    pub service_rank: Option<i64>,
+    pub score: f64,
+    #[serde(skip)]
+    pub by_user_id: Option<i64>,
+    pub by_name: String,
+    pub at: Timestamp,
+}
+
+/// How often the ranking was right about confirmed causes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Accuracy {
+    pub confirmed: usize,
+    pub first: usize,
+    pub in_first_3: usize,
+}
+
+impl Accuracy {
+    fn add(&mut self, cause: &Cause) {
+        self.confirmed += 1;
+        self.first += usize::from(cause.service_rank == Some(1));
+        self.in_first_3 += usize::from(cause.service_rank.is_some_and(|r| r <= 3));
+    }
+
+    /// “75 %”, or a dash of nothing.
+    pub fn first_percent(&self) -> String {
+        percent(self.first, self.confirmed)
+    }
+
+    pub fn in_first_3_percent(&self) -> String {
+        percent(self.in_first_3, self.confirmed)
+    }
+}
+
+fn percent(part: usize, whole: usize) -> String {
+    if whole == 0 { "–".to_owned() } else { format!("{} %", (part * 100 + whole / 2) / whole) }
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct AccuracyReport {
+    pub overall: Accuracy,
+    pub by_service: BTreeMap<String, Accuracy>,
+    /// “2026-11”, newest last.
+    pub by_month: BTreeMap<String, Accuracy>,
+}
+
+pub fn accuracy(causes: &[Cause]) -> AccuracyReport {
+    let mut out = AccuracyReport::default();
+    for cause in causes {
+        out.overall.add(cause);
+        out.by_service.entry(cause.service.clone()).or_default().add(cause);
+        out.by_month.entry(cause.started_at.format("%Y-%m")).or_default().add(cause);
+    }
+    out
+}

@@ -1,0 +1,81 @@
+//! The pages of suspects: all of an incident's, and how often the first was right.
+
+use askama::Template;
+use axum::extract::{Form, Path};
+use axum::http::StatusCode;
+use axum::response::Response;
+use chrono::TimeDelta;
+
+use super::api::incident;
+use super::service::{self, VerdictInput};
+use super::store::Kept;
+use super::verdict::AccuracyReport;
+use super::view::{self, Card};
+use crate::accounts::Role;
+use crate::error::{Error, FieldErrors, Result};
+use crate::incidents::Incident;
+use crate::web::{Access, Cx, Routes, Shell, redirect_with_flash, render, render_with_status};
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/incidents/{id}/suspects", Access::VIEWER, list)
+        .post("/incidents/{id}/suspects/verdict", Access::RESPONDER, verdict)
+        .get("/reports/suspects", Access::VIEWER, accuracy)
+}
+
+#[derive(Template)]
+#[template(path = "suspects/list.html")]
+struct ListPage {
+    shell: Shell,
+    incident: Incident,
+    kept: Kept,
+    cards: Vec<Card>,
+    may_respond: bool,
+    errors: FieldErrors,
+}
+
+async fn page(cx: &Cx, incident: Incident, errors: FieldErrors) -> Result<ListPage> {
+    let kept = service::current(&cx.state.db, &incident, cx.now()).await?;
+    let verdicts = service::verdicts(&cx.state.db, incident.id).await?;
+    Ok(ListPage {
+        shell: cx.shell(format!("Suspects of {}", incident.id)).live(&[&format!("incident:{}", incident.id.0)]),
+        cards: view::cards(&kept, &verdicts),
+        may_respond: cx.actor()?.can(Role::Responder),
+        incident,
+        kept,
+        errors,
+    })
+}
+
+async fn list(cx: Cx, Path(id): Path<String>) -> Result<Response> {
+    let incident = incident(&cx, cx.actor()?, &id).await?;
+    render(&page(&cx, incident, FieldErrors::default()).await?)
+}
+
+async fn verdict(cx: Cx, Path(id): Path<String>, Form(input): Form<VerdictInput>) -> Result<Response> {
+    let incident = incident(&cx, cx.actor()?, &id).await?;
+    match input.normalize() {
+        Ok(said) => {
+            service::give_verdict(&cx.state.db, &incident, said, cx.actor()?, cx.now()).await?;
+            Ok(redirect_with_flash(&format!("{}/suspects", incident.path()), "Noted."))
+        }
+        Err(Error::Invalid(errors)) => {
+            render_with_status(StatusCode::UNPROCESSABLE_ENTITY, &page(&cx, incident, errors).await?)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "suspects/accuracy.html")]
+struct AccuracyPage {
+    shell: Shell,
+    report: AccuracyReport,
+}
+
+/// The last twelve months.
+async fn accuracy(cx: Cx) -> Result<Response> {
+    let now = cx.now();
+    let report = service::accuracy_between(&cx.state.db, now - TimeDelta::days(365), now + TimeDelta::days(1)).await?;
+    render(&AccuracyPage { shell: cx.shell("Was the first suspect right?"), report })
+}
