@@ -44,3 +44,6 @@ pub use store::Kept;
 pub fn routes() -> crate::web::Routes {
     web::routes().merge(api::routes())
 }
+
+#[cfg(test)]
+mod tests;

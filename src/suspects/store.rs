@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::incidents::IncidentId;
 
 use super::model::Ranking;
-use super::verdict::{Given, Subject, Verdict};
+use super::verdict::{Cause, Given, Subject, Verdict};
 
 /// A ranking as it is kept.
 #[derive(Clone, Debug)]
@@ -184,23 +184,16 @@ pub async fn verdicts(db: &Db, incident: IncidentId) -> Result<Vec<Given>> {
         .collect()
 }
 
-/// A confirmed cause, for the report of how often the first suspect was right.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Cause {
-    pub incident_id: i64,
-    pub service: String,
-    pub service_rank: Option<i64>,
-    pub started_at: Timestamp,
-}
-
 /// Causes confirmed for incidents of a period, one a service and incident, private incidents left out.
 pub async fn causes(db: &Db, from: Timestamp, to: Timestamp) -> Result<Vec<Cause>> {
-    db.fetch_all(
-        "SELECT v.incident_id, v.service, MIN(v.service_rank) AS service_rank, i.started_at
-         FROM suspect_verdicts v JOIN incidents i ON i.id = v.incident_id
-         WHERE v.verdict = 'caused' AND NOT i.private AND i.started_at >= $1 AND i.started_at < $2
-         GROUP BY v.incident_id, v.service, i.started_at ORDER BY i.started_at DESC, v.incident_id LIMIT 5000",
-        args![from, to],
-    )
-    .await
+    let rows: Vec<(String, Option<i64>, Timestamp)> = db
+        .fetch_all(
+            "SELECT v.service, MIN(v.service_rank), i.started_at
+             FROM suspect_verdicts v JOIN incidents i ON i.id = v.incident_id
+             WHERE v.verdict = 'caused' AND NOT i.private AND i.started_at >= $1 AND i.started_at < $2
+             GROUP BY v.incident_id, v.service, i.started_at ORDER BY i.started_at DESC, v.incident_id LIMIT 5000",
+            args![from, to],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(service, service_rank, started_at)| Cause { service, service_rank, started_at }).collect())
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::model::SuspectKind;
-use super::store::Cause;
 use crate::clock::Timestamp;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -73,6 +72,16 @@ pub struct Given {
     pub by_user_id: Option<i64>,
     pub by_name: String,
     pub at: Timestamp,
+}
+
+/// A confirmed cause of an incident.
+#[derive(Clone, Debug)]
+pub struct Cause {
+    pub service: String,
+    /// Its place among the suspects when it was confirmed.
+    pub service_rank: Option<i64>,
+    /// When the incident began.
+    pub started_at: Timestamp,
 }
 
 /// How often the ranking was right about confirmed causes.

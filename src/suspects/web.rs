@@ -1,5 +1,7 @@
 //! The pages of suspects: all of an incident's, and how often the first was right.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::extract::{Form, Path};
 use axum::http::StatusCode;
@@ -9,7 +11,7 @@ use chrono::TimeDelta;
 use super::api::incident;
 use super::service::{self, VerdictInput};
 use super::store::Kept;
-use super::verdict::AccuracyReport;
+use super::verdict::{Accuracy, AccuracyReport};
 use super::view::{self, Card};
 use crate::accounts::Role;
 use crate::error::{Error, FieldErrors, Result};
@@ -71,6 +73,15 @@ async fn verdict(cx: Cx, Path(id): Path<String>, Form(input): Form<VerdictInput>
 struct AccuracyPage {
     shell: Shell,
     report: AccuracyReport,
+}
+
+impl AccuracyPage {
+    fn tables(&self) -> [(&'static str, Vec<(&str, &Accuracy)>); 2] {
+        fn rows(all: &BTreeMap<String, Accuracy>) -> Vec<(&str, &Accuracy)> {
+            all.iter().map(|(k, v)| (k.as_str(), v)).collect()
+        }
+        [("By month", rows(&self.report.by_month)), ("By service", rows(&self.report.by_service))]
+    }
 }
 
 /// The last twelve months.

@@ -22,5 +22,6 @@ mod rooms;
 mod reports;
 mod runbooks;
 mod schema;
+mod suspects;
 mod traces;
 mod search;
