@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::forest::Forest;
-use super::model::{Ranking, Suspect, SuspectKind};
+use super::model::{Ranking, Signal, Suspect, SuspectKind};
 use super::ranking::{CLEAR, Findings};
 use super::reasons::{duration, percent};
 use super::stats::median;
@@ -32,11 +32,13 @@ pub(super) fn sentence(f: &Findings<'_>, suspects: &[Suspect]) -> Option<String>
         Some(d) => format!("after the deployment of {}", d.title()),
         None => format!("most likely because of {}", service.service),
     };
+    let comma = if deployed.is_some() { "" } else { "," };
     Some(match effect {
-        Some(effect) => format!("{effect} {cause}."),
+        Some(effect) => format!("{effect}{comma} {cause}."),
         None => {
-            let reason = service.reasons.first().map(|r| format!(": {}", r.text)).unwrap_or_default();
-            format!("Requests changed {cause}{reason}.")
+            let telling = service.reasons.iter().find(|r| r.signal != Signal::Change);
+            let reason = telling.map(|r| format!(": {}", r.text)).unwrap_or_default();
+            format!("Requests go another way{comma} {cause}{reason}.")
         }
     })
 }

@@ -66,12 +66,20 @@ fn suspect(kind: SuspectKind, service: &str, score: f64, reasons: Vec<Reason>) -
         operation: None,
         version: None,
         change: None,
-        score: (score * 1e4).round() / 1e4,
+        score: rounded(score),
         reasons,
     }
 }
 
+/// Four decimals: more is noise, and this way a kept ranking reads back the same.
+fn rounded(value: f64) -> f64 {
+    (value * 1e4).round() / 1e4
+}
+
 fn sort_reasons(reasons: &mut Vec<Reason>) {
+    for reason in reasons.iter_mut() {
+        reason.strength = rounded(reason.strength);
+    }
     reasons.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.text.cmp(&b.text)));
     reasons.truncate(REASONS);
 }

@@ -41,7 +41,8 @@ pub fn message(body: &str) -> Message {
         };
         text = inner.trim().to_owned();
     }
-    let error = error.unwrap_or_else(|| text.split_whitespace().take(4).any(|w| is_error_level(bare(w))));
+    let level = || text.split_whitespace().take(4).map(bare).find(|w| is_error_level(w) || is_calm_level(w));
+    let error = error.unwrap_or_else(|| level().is_some_and(is_error_level));
     Message { text, error }
 }
 
@@ -58,6 +59,10 @@ fn is_error_level(word: &str) -> bool {
     ["ERROR", "FATAL", "CRITICAL", "SEVERE", "PANIC", "ALERT", "EMERGENCY", "ERR"]
         .iter()
         .any(|level| word.eq_ignore_ascii_case(level))
+}
+
+fn is_calm_level(word: &str) -> bool {
+    ["TRACE", "DEBUG", "INFO", "NOTICE", "WARN", "WARNING"].iter().any(|level| word.eq_ignore_ascii_case(level))
 }
 
 /// Collects templates and tells which one a line belongs to.

@@ -7,12 +7,12 @@ use faultline::accounts::Role;
 use faultline::clock::Timestamp;
 use faultline::incidents::{self, By, DeclareInput, IncidentId, Source};
 use faultline::suspects::model::{Observation, Span, Telemetry};
-use faultline::suspects::{jobs, ranking, synthetic};
+use faultline::suspects::{jobs, synthetic};
 use serde_json::{Value, json};
 
 use super::support::TestApp;
 
-/// A made case whose fault shows plainly, with its times moved so that the impact was ten minutes ago.
+/// A made case with its times moved so that the impact was ten minutes ago.
 struct Staged {
     seen: Observation,
     service: String,
@@ -20,15 +20,9 @@ struct Staged {
 }
 
 fn stage(app: &TestApp) -> Staged {
-    let (case, service) = (1..)
-        .map(synthetic::case)
-        .find(|c| {
-            let spans = c.observation.baseline.spans.len() + c.observation.incident.spans.len();
-            let found = ranking::rank(&c.observation).services().next().map(|s| (s.service.clone(), s.score));
-            spans < 12_000 && found.is_some_and(|(s, score)| s == c.fault.service && score > 0.7)
-        })
-        .map(|c| (c.observation, c.fault.service))
-        .expect("a plain case");
+    // A small system in which one operation throws in most requests.
+    let made = synthetic::case(360);
+    let (case, service) = (made.observation, made.fault.service);
     let impact = app.state.now() - TimeDelta::minutes(10);
     let moved = impact.as_micros() * 1_000 - case.impact_started_at;
     let shift = |t: &Telemetry, more: i64| {
