@@ -16,7 +16,10 @@ use tower_http::csrf::CsrfLayer;
 use crate::state::AppState;
 use crate::inbox::{Inbox, Kind, Limit};
 use crate::web::{self, Routes};
-use crate::{accounts, alerts, deployments, health, inbox, incidents, logs, openapi, postmortems, reports, runbooks, search, services, traces};
+use crate::{
+    accounts, alerts, deployments, health, inbox, incidents, logs, openapi, postmortems, reports, runbooks, search, services, suspects,
+    traces,
+};
 use crate::traces::SpanStore;
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
@@ -35,6 +38,7 @@ pub fn routes() -> Routes {
         .merge(deployments::routes())
         .merge(traces::routes())
         .merge(logs::routes())
+        .merge(suspects::routes())
         .merge(runbooks::routes())
         .merge(postmortems::routes())
         .merge(reports::routes())
@@ -59,6 +63,7 @@ pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
     incidents::hooks::HooksBuilder::default()
         .panel(alerts::hooks::AlertsPanel)
         .panel(deployments::RecentChanges)
+        .panel(suspects::panel::SuspectsPanel)
         .panel(runbooks)
         .panel(postmortems::PostmortemPanel)
         .dashboard(alerts::hooks::LooseAlerts)
