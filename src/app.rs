@@ -5,22 +5,22 @@ mod facts;
 
 use std::sync::Arc;
 
-use axum::{Extension, Router};
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
+use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::csrf::CsrfLayer;
 
-use crate::state::AppState;
 use crate::inbox::{Inbox, Kind, Limit};
+use crate::state::AppState;
+use crate::traces::SpanStore;
 use crate::web::{self, Routes};
 use crate::{
-    accounts, alerts, deployments, health, inbox, incidents, logs, openapi, postmortems, reports, runbooks, search, services, suspects,
-    traces,
+    accounts, alerts, deployments, health, inbox, incidents, logs, openapi, postmortems, reports, runbooks, search,
+    services, suspects, traces,
 };
-use crate::traces::SpanStore;
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
 pub const PAGE_BODY_LIMIT: usize = 2 * 1024 * 1024;

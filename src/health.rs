@@ -11,10 +11,11 @@ use crate::state::AppState;
 use crate::web::{Access, Routes};
 
 pub fn routes() -> Routes {
-    Routes::new()
-        .get("/healthz", Access::Public, alive)
-        .get("/readyz", Access::Public, ready)
-        .get("/metrics", Access::Public, metrics)
+    Routes::new().get("/healthz", Access::Public, alive).get("/readyz", Access::Public, ready).get(
+        "/metrics",
+        Access::Public,
+        metrics,
+    )
 }
 
 async fn alive() -> &'static str {

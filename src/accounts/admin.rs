@@ -59,12 +59,8 @@ async fn list_users(cx: Cx) -> Result<Response> {
 async fn create_user(cx: Cx, Form(form): Form<UserForm>) -> Result<Response> {
     let made = match form.role.parse() {
         Ok(role) => {
-            let user = NewUser {
-                email: form.email.clone(),
-                name: form.name.clone(),
-                password: form.password.clone(),
-                role,
-            };
+            let user =
+                NewUser { email: form.email.clone(), name: form.name.clone(), password: form.password.clone(), role };
             service::add_user(&cx.state, cx.actor()?, user).await
         }
         Err(error) => Err(error),
@@ -122,7 +118,13 @@ struct TokenForm {
 }
 
 async fn tokens_page(cx: &Cx, form: TokenForm, errors: FieldErrors, secret: Option<String>) -> Result<TokensPage> {
-    Ok(TokensPage { shell: cx.shell("Tokens"), tokens: service::list_tokens(&cx.state.db).await?, form, errors, secret })
+    Ok(TokensPage {
+        shell: cx.shell("Tokens"),
+        tokens: service::list_tokens(&cx.state.db).await?,
+        form,
+        errors,
+        secret,
+    })
 }
 
 async fn list_tokens(cx: Cx) -> Result<Response> {
@@ -136,9 +138,7 @@ async fn create_token(cx: Cx, Form(form): Form<TokenForm>) -> Result<Response> {
         (Err(error), _) | (_, Err(error)) => Err(error),
     };
     match made {
-        Ok((_, secret)) => {
-            render(&tokens_page(&cx, TokenForm::default(), FieldErrors::default(), Some(secret)).await?)
-        }
+        Ok((_, secret)) => render(&tokens_page(&cx, TokenForm::default(), FieldErrors::default(), Some(secret)).await?),
         Err(Error::Invalid(errors)) => {
             render_with_status(StatusCode::UNPROCESSABLE_ENTITY, &tokens_page(&cx, form, errors, None).await?)
         }

@@ -200,11 +200,16 @@ mod tests {
 
     #[test]
     fn all_faults_of_a_user_are_named_together() {
-        let user = NewUser { email: "nobody".into(), name: "n".repeat(101), password: "short".into(), role: Role::Viewer };
+        let user =
+            NewUser { email: "nobody".into(), name: "n".repeat(101), password: "short".into(), role: Role::Viewer };
         let Err(Error::Invalid(errors)) = user.normalize().map(|_| ()) else { panic!("accepted") };
         assert_eq!(errors.0.len(), 3, "{errors}");
-        let guessable =
-            NewUser { email: "Ada@X.org ".into(), name: String::new(), password: "password123".into(), role: Role::Viewer };
+        let guessable = NewUser {
+            email: "Ada@X.org ".into(),
+            name: String::new(),
+            password: "password123".into(),
+            role: Role::Viewer,
+        };
         let Err(Error::Invalid(errors)) = guessable.normalize().map(|_| ()) else { panic!("accepted") };
         assert!(errors.has("password"));
     }

@@ -74,7 +74,11 @@ async fn setup_form(cx: Cx) -> Result<Response> {
     if !service::needs_setup(&cx.state.db).await? {
         return Ok(redirect("/login"));
     }
-    render(&SetupPage { shell: cx.shell("Set up Faultline"), form: SetupForm::default(), errors: FieldErrors::default() })
+    render(&SetupPage {
+        shell: cx.shell("Set up Faultline"),
+        form: SetupForm::default(),
+        errors: FieldErrors::default(),
+    })
 }
 
 async fn setup(cx: Cx, headers: HeaderMap, Form(form): Form<SetupForm>) -> Result<Response> {
@@ -127,8 +131,12 @@ async fn login_form(cx: Cx, Query(query): Query<Next>) -> Result<Response> {
     if cx.maybe_actor().is_some() {
         return Ok(redirect(safe_next(&query.next)));
     }
-    let page =
-        LoginPage { shell: cx.shell("Sign in"), email: String::new(), next: query.next, errors: FieldErrors::default() };
+    let page = LoginPage {
+        shell: cx.shell("Sign in"),
+        email: String::new(),
+        next: query.next,
+        errors: FieldErrors::default(),
+    };
     render(&page)
 }
 
@@ -221,7 +229,8 @@ mod tests {
     #[test]
     fn coming_back_never_leaves_the_site() {
         assert_eq!(safe_next("/incidents?q=a"), "/incidents?q=a");
-        for bad in ["//evil.example", "https://evil.example", "/\\evil.example", "", "javascript:alert(1)", "/\t/evil"] {
+        for bad in ["//evil.example", "https://evil.example", "/\\evil.example", "", "javascript:alert(1)", "/\t/evil"]
+        {
             assert_eq!(safe_next(bad), "/", "{bad}");
         }
     }

@@ -69,7 +69,8 @@ pub async fn token(state: &AppState, command: TokenCommand) -> Result<()> {
 fn read_password() -> Result<String> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        return rpassword::prompt_password("Password: ").map_err(|e| Error::Internal(format!("reading the password: {e}")));
+        return rpassword::prompt_password("Password: ")
+            .map_err(|e| Error::Internal(format!("reading the password: {e}")));
     }
     let mut line = String::new();
     stdin.lock().read_line(&mut line).map_err(|e| Error::Internal(format!("reading the password: {e}")))?;

@@ -102,7 +102,11 @@ impl Db {
     /// Opens the database as it is. `max_connections` bounds PostgreSQL's pool.
     pub async fn connect_unmigrated(url: &DbUrl, max_connections: u32) -> Result<Self> {
         let (notices, _) = broadcast::channel(notice::BACKLOG);
-        let inner = if url.is_sqlite() { open_sqlite(url, SqliteSynchronous::Full).await? } else { open_postgres(url, max_connections).await? };
+        let inner = if url.is_sqlite() {
+            open_sqlite(url, SqliteSynchronous::Full).await?
+        } else {
+            open_postgres(url, max_connections).await?
+        };
         if let Inner::Postgres(pool) = &inner {
             notice::spawn_listener(pool.clone(), notices.clone());
         }

@@ -17,10 +17,21 @@ pub enum Act<'a> {
     Trace(&'a TracePlan),
     Declare(&'a IncidentPlan),
     Roles(&'a IncidentPlan),
-    Status { incident: &'a IncidentPlan, to: Status },
-    Milestone { incident: &'a IncidentPlan, name: MilestoneName, at: Timestamp, reason: &'static str },
+    Status {
+        incident: &'a IncidentPlan,
+        to: Status,
+    },
+    Milestone {
+        incident: &'a IncidentPlan,
+        name: MilestoneName,
+        at: Timestamp,
+        reason: &'static str,
+    },
     /// The place of the note in the plan.
-    Note { incident: &'a IncidentPlan, note: usize },
+    Note {
+        incident: &'a IncidentPlan,
+        note: usize,
+    },
     Tasks(&'a IncidentPlan),
     /// What is known by now is attached: alert, trace, deployment.
     Evidence(&'a IncidentPlan),
@@ -31,7 +42,10 @@ pub enum Act<'a> {
     DraftPostmortem(&'a IncidentPlan),
     PublishPostmortem(&'a IncidentPlan),
     /// The place of the action item in the postmortem's plan.
-    FinishAction { incident: &'a IncidentPlan, action: usize },
+    FinishAction {
+        incident: &'a IncidentPlan,
+        action: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]

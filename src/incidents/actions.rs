@@ -308,6 +308,9 @@ fn excerpt(new: &NewEvidence, now: Timestamp) -> Resolved {
         url: new.url.clone(),
         topic: String::new(),
         occurred_at: new.occurred_at,
-        snapshot: Some(NewSnapshot { media_type: "text/plain; charset=utf-8".to_owned(), body: new.text.clone().into_bytes() }),
+        snapshot: Some(NewSnapshot {
+            media_type: "text/plain; charset=utf-8".to_owned(),
+            body: new.text.clone().into_bytes(),
+        }),
     }
 }

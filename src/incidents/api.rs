@@ -127,7 +127,11 @@ fn fields<T: serde::de::DeserializeOwned>(body: &Value) -> Result<T> {
     })
 }
 
-async fn list(State(state): State<AppState>, actor: Actor, Query(query): Query<ListQuery>) -> Result<Json<Page<Value>>> {
+async fn list(
+    State(state): State<AppState>,
+    actor: Actor,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<Value>>> {
     let page = lists::list(&state.db, &query, (&actor).into(), i64::MAX, state.now()).await?;
     let ids: Vec<IncidentId> = page.items.iter().map(|l| l.incident.id).collect();
     let mut times = lists::times_of(&state.db, &ids).await?;

@@ -36,4 +36,3 @@ pub use web::ServiceIncidents;
 pub fn routes() -> Routes {
     web::routes().merge(api::routes())
 }
-

@@ -104,7 +104,14 @@ impl MeasureDefinition {
             Basis::Span { from, to } => (from.as_str(), to.as_str()),
             Basis::BetweenStarts => ("impact_started", "next impact_started"),
         };
-        Self { key: definition.key, name: definition.name, version: definition.version, from, to, text: definition.text }
+        Self {
+            key: definition.key,
+            name: definition.name,
+            version: definition.version,
+            from,
+            to,
+            text: definition.text,
+        }
     }
 }
 

@@ -92,10 +92,7 @@ pub fn row(scope: &Scope, group: &Group, key: Option<&str>) -> Row {
         label: key.map_or_else(|| "All".to_owned(), label),
         n: group.n(),
         href: behind(scope, key, None),
-        cells: Measure::MAIN
-            .into_iter()
-            .map(|m| Cell::of(group.summary(m), behind(scope, key, Some(m))))
-            .collect(),
+        cells: Measure::MAIN.into_iter().map(|m| Cell::of(group.summary(m), behind(scope, key, Some(m)))).collect(),
     }
 }
 
@@ -204,9 +201,7 @@ pub fn counts(report: &Report, records: &[Record], group_by: GroupBy) -> Option<
         let Some(key) = record.times(scope.raw).start().and_then(|at| period_key(group_by, at, scope.zone)) else {
             continue;
         };
-        if let Some(slot) =
-            periods.entry(key).or_default().get_mut(usize::from(record.severity.saturating_sub(1)))
-        {
+        if let Some(slot) = periods.entry(key).or_default().get_mut(usize::from(record.severity.saturating_sub(1))) {
             *slot += 1;
         }
     }

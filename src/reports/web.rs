@@ -145,7 +145,8 @@ fn cards(report: &Report, earlier: &Report) -> Vec<Card> {
         .enumerate()
         .map(|(place, measure)| {
             let comparison = compare(measure, &earlier.total, &report.total);
-            let before = comparison.earlier.map_or_else(String::new, |s| format!(" (mean {} before)", duration(s.mean)));
+            let before =
+                comparison.earlier.map_or_else(String::new, |s| format!(" (mean {} before)", duration(s.mean)));
             let (change, change_class) = match comparison.verdict {
                 Verdict::TooFew => ("too few values to compare with the period before".to_owned(), "report-even"),
                 Verdict::NoDetectableChange => (format!("no detectable change{before}"), "report-even"),

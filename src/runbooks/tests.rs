@@ -265,9 +265,13 @@ async fn lists_filter_and_suggestions_give_reasons() {
         found.iter().map(|s| (s.runbook.slug.as_str(), s.reasons.join("; "))).collect::<Vec<_>>(),
         [("roll", "the title mentions 'release'; it is written for this service".to_owned())]
     );
-    let linked = IncidentFacts { runbook_links: vec![("Slow".to_owned(), "https://wiki/r3.md".to_owned()); 2], ..facts.clone() };
+    let linked =
+        IncidentFacts { runbook_links: vec![("Slow".to_owned(), "https://wiki/r3.md".to_owned()); 2], ..facts.clone() };
     let found = suggest::suggest(&db, &linked, 5).await.unwrap();
-    assert_eq!(found.iter().map(|s| (s.runbook.slug.as_str(), s.reasons[0].as_str())).collect::<Vec<_>>(), [("r3", "the alert 'Slow' names it"), ("roll", "the title mentions 'release'")]);
+    assert_eq!(
+        found.iter().map(|s| (s.runbook.slug.as_str(), s.reasons[0].as_str())).collect::<Vec<_>>(),
+        [("r3", "the alert 'Slow' names it"), ("roll", "the title mentions 'release'")]
+    );
     let other = IncidentFacts { services: vec!["payment".to_owned()], ..facts };
     assert!(suggest::suggest(&db, &other, 5).await.unwrap().is_empty());
 }

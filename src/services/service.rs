@@ -24,7 +24,13 @@ pub async fn create_as(tx: &Tx, input: &ServiceInput, actor: &Actor, now: Timest
 }
 
 /// Like [`create_as`], for [`edit`].
-pub async fn edit_as(tx: &Tx, service: &Service, input: &ServiceInput, actor: &Actor, now: Timestamp) -> Result<Service> {
+pub async fn edit_as(
+    tx: &Tx,
+    service: &Service,
+    input: &ServiceInput,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<Service> {
     let new = input.normalize().map_err(Error::Invalid)?;
     let changed = edit(tx, service, &new, now).await?;
     let detail = json!({ "name": changed.name, "owner_team": changed.owner_team, "tier": changed.tier });

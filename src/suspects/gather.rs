@@ -109,11 +109,8 @@ async fn lines(db: &Db, from: Timestamp, to: Timestamp) -> Result<Vec<LogLine>> 
 
 /// Changes of the day before the impact that went out or are going out.
 async fn changes(db: &Db, impact: Timestamp) -> Result<Vec<Change>> {
-    let filter = deployments::Filter {
-        from: Some(impact - TimeDelta::hours(24)),
-        to: Some(impact),
-        ..Default::default()
-    };
+    let filter =
+        deployments::Filter { from: Some(impact - TimeDelta::hours(24)), to: Some(impact), ..Default::default() };
     Ok(deployments::page(db, &filter, 500)
         .await?
         .into_iter()

@@ -24,9 +24,8 @@ struct Requests {
 /// suspect is [`CLEAR`].
 pub(super) fn sentence(f: &Findings<'_>, suspects: &[Suspect]) -> Option<String> {
     let service = suspects.iter().find(|s| s.kind == SuspectKind::Service && s.score >= CLEAR)?;
-    let deployed = suspects
-        .iter()
-        .find(|s| s.kind == SuspectKind::Deployment && s.service == service.service && s.score >= CLEAR);
+    let deployed =
+        suspects.iter().find(|s| s.kind == SuspectKind::Deployment && s.service == service.service && s.score >= CLEAR);
     let effect = effect(f);
     let cause = match deployed {
         Some(d) => format!("after the deployment of {}", d.title()),

@@ -41,7 +41,6 @@ pub(super) struct Latency {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ServiceSlowing {
     pub(super) inbound: f64,
-    pub(super) own: f64,
     pub(super) outbound: f64,
     /// The combined strength, 0 to 1.
     pub(super) strength: f64,
@@ -156,7 +155,7 @@ fn explain(parts: &BTreeMap<Part, Slowing>, outbound_weight: f64) -> BTreeMap<u3
             let explained = t.inbound.iter().sum::<f64>() + t.outbound.iter().sum::<f64>() + own;
             let recall = if all > 0.0 { explained / all } else { 0.0 };
             let precision = either([inbound, own, outbound_weight * outbound]);
-            (service, ServiceSlowing { inbound, own, outbound, strength: precision * recall.sqrt() })
+            (service, ServiceSlowing { inbound, outbound, strength: precision * recall.sqrt() })
         })
         .collect()
 }

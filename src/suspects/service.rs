@@ -33,15 +33,18 @@ pub async fn compute(db: &Db, incident: &Incident, now: Timestamp) -> Result<Kep
         .await
         .map_err(|e| Error::Internal(format!("ranking suspects: {e}")))?;
     let old = store::find(db, incident.id).await?;
-    let kept = with_history(old, Kept {
-        impact_at: impact,
-        span_count,
-        log_count,
-        computed_at: now,
-        ranking,
-        changed: Vec::new(),
-        changed_at: now,
-    });
+    let kept = with_history(
+        old,
+        Kept {
+            impact_at: impact,
+            span_count,
+            log_count,
+            computed_at: now,
+            ranking,
+            changed: Vec::new(),
+            changed_at: now,
+        },
+    );
     let age = now - impact;
     let due_at = now + if age < FRESH_FOR { SOON } else { LATER };
     let tx = db.begin().await?;
@@ -204,10 +207,10 @@ pub async fn give_verdict(
         Verdict::NotIt => format!("Ruled out as the cause: {title}"),
         other => format!("Confirmed: {} {title}", other.label().to_lowercase()),
     };
-    let link = given.subject.deployment_id.map_or_else(
-        || format!("{}/suspects", incident.path()),
-        |id| format!("/deployments/{id}"),
-    );
+    let link = given
+        .subject
+        .deployment_id
+        .map_or_else(|| format!("{}/suspects", incident.path()), |id| format!("/deployments/{id}"));
     let entry = match verdict {
         Verdict::NotIt => Append::activity(EntryKind::Suspect, text, now),
         Verdict::Caused | Verdict::Fixed => Append::story(EntryKind::Suspect, text, now),

@@ -195,5 +195,8 @@ pub async fn causes(db: &Db, from: Timestamp, to: Timestamp) -> Result<Vec<Cause
             args![from, to],
         )
         .await?;
-    Ok(rows.into_iter().map(|(service, service_rank, started_at)| Cause { service, service_rank, started_at }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(service, service_rank, started_at)| Cause { service, service_rank, started_at })
+        .collect())
 }

@@ -154,7 +154,12 @@ fn one_bad_version_beside_a_good_one_is_told_apart() {
 }
 
 fn change(id: &str, service: &str, minutes_before: i64) -> Change {
-    Change { id: id.into(), service: service.into(), version: "v1.3.2".into(), at: IMPACT - minutes_before * 60 * SECOND }
+    Change {
+        id: id.into(),
+        service: service.into(),
+        version: "v1.3.2".into(),
+        at: IMPACT - minutes_before * 60 * SECOND,
+    }
 }
 
 #[test]
@@ -181,7 +186,10 @@ fn with_nothing_but_changes_the_latest_leads_and_what_is_missing_is_said() {
 
 #[test]
 fn calm_is_calm() {
-    let (service, score) = { let r = rank(&seen(HEALTHY)); (first(&r).0.to_owned(), first(&r).1) };
+    let (service, score) = {
+        let r = rank(&seen(HEALTHY));
+        (first(&r).0.to_owned(), first(&r).1)
+    };
     assert!(score < 0.2, "{service} {score}");
 }
 
@@ -237,7 +245,8 @@ fn bodies_are_unwrapped_and_levels_read() {
 /// Labelled failures of the folder beside the repository, when it is there: a few, since tests are not optimised.
 #[test]
 fn real_failures_are_found() {
-    let folder = std::env::var_os("FAULTLINE_SHARED").map_or_else(|| "../shared".into(), std::path::PathBuf::from).join("rca");
+    let folder =
+        std::env::var_os("FAULTLINE_SHARED").map_or_else(|| "../shared".into(), std::path::PathBuf::from).join("rca");
     if !folder.join("cases.json").exists() {
         println!("SKIPPED: no labelled failures at {}; made ones are tested above", folder.display());
         return;

@@ -73,8 +73,7 @@ impl Cx {
 
     /// The frame of a page with this title.
     pub fn shell(&self, title: impl Into<String>) -> Shell {
-        let mut shell =
-            Shell::for_error(&self.state, self.actor.as_ref(), &title.into(), &self.path, &self.request_id);
+        let mut shell = Shell::for_error(&self.state, self.actor.as_ref(), &title.into(), &self.path, &self.request_id);
         shell.flash.clone_from(&self.flash);
         shell
     }
@@ -104,7 +103,13 @@ pub struct NavItem {
 }
 
 impl Shell {
-    pub(super) fn for_error(state: &AppState, actor: Option<&Actor>, title: &str, path: &str, request_id: &str) -> Self {
+    pub(super) fn for_error(
+        state: &AppState,
+        actor: Option<&Actor>,
+        title: &str,
+        path: &str,
+        request_id: &str,
+    ) -> Self {
         Self {
             title: title.to_owned(),
             actor: actor.cloned(),

@@ -84,10 +84,7 @@ pub async fn render(State(state): State<AppState>, request: Request, next: Next)
 
 /// Whether the body is a framework's plain text (or nothing), to be replaced by a page of ours.
 fn is_bare(response: &Response) -> bool {
-    response
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_none_or(|t| t.to_str().is_ok_and(|t| t.starts_with("text/plain")))
+    response.headers().get(CONTENT_TYPE).is_none_or(|t| t.to_str().is_ok_and(|t| t.starts_with("text/plain")))
 }
 
 async fn bare_error(status: StatusCode, response: Response) -> Error {

@@ -20,13 +20,13 @@ impl<T: DeserializeOwned> FromRequest<AppState> for ApiJson<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self> {
-        let bytes = axum::body::Bytes::from_request(request, state)
-            .await
-            .map_err(|e| if e.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let bytes = axum::body::Bytes::from_request(request, state).await.map_err(|e| {
+            if e.status() == StatusCode::PAYLOAD_TOO_LARGE {
                 Error::TooLarge { limit: crate::app::PAGE_BODY_LIMIT }
             } else {
                 Error::BadRequest(e.to_string())
-            })?;
+            }
+        })?;
         parse(&bytes).map(Self)
     }
 }
@@ -90,7 +90,8 @@ impl Idempotent {
         if kept.request != self.request {
             return Err(Error::Conflict("This Idempotency-Key was used for another request.".into()));
         }
-        let status = u16::try_from(kept.status).ok().and_then(|s| StatusCode::from_u16(s).ok()).unwrap_or(StatusCode::OK);
+        let status =
+            u16::try_from(kept.status).ok().and_then(|s| StatusCode::from_u16(s).ok()).unwrap_or(StatusCode::OK);
         Ok(Some((status, [(CONTENT_TYPE, "application/json")], kept.body).into_response()))
     }
 

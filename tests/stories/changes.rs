@@ -8,7 +8,10 @@ use faultline::deployments::{
 use faultline::incidents::{self, By, DeclareInput, Source};
 use serde_json::json;
 
-use faultline::inbox::{Kind, store::{SourceSettings, save_settings}};
+use faultline::inbox::{
+    Kind,
+    store::{SourceSettings, save_settings},
+};
 
 use crate::support::{TestApp, sample};
 

@@ -20,7 +20,13 @@ struct Fixture {
     private: bool,
 }
 
-const fn real(title: &'static str, severity: &'static str, service: &'static str, began: &'static str, minutes: [i64; 4]) -> Fixture {
+const fn real(
+    title: &'static str,
+    severity: &'static str,
+    service: &'static str,
+    began: &'static str,
+    minutes: [i64; 4],
+) -> Fixture {
     Fixture { title, severity, kind: "real", service, began, minutes, private: false }
 }
 
@@ -32,10 +38,24 @@ const INCIDENTS: [Fixture; 9] = [
     real("Cart refuses coupons", "SEV3", "cart", "2026-10-06T10:00:00Z", [5, 6, 30, 62]),
     real("Cart down", "SEV1", "cart", "2026-11-02T23:30:00Z", [1, 3, 12, 33]),
     real("Payments time out", "SEV2", "payments", "2026-11-10T12:00:00Z", [8, 12, 28, 58]),
-    Fixture { title: "Leaked key (secret)", severity: "SEV1", kind: "real", service: "payments",
-        began: "2026-11-16T09:00:00Z", minutes: [60, 70, 200, 400], private: true },
-    Fixture { title: "Drill: lose a zone", severity: "SEV2", kind: "drill", service: "cart",
-        began: "2026-10-20T09:00:00Z", minutes: [1, 2, 10, 20], private: false },
+    Fixture {
+        title: "Leaked key (secret)",
+        severity: "SEV1",
+        kind: "real",
+        service: "payments",
+        began: "2026-11-16T09:00:00Z",
+        minutes: [60, 70, 200, 400],
+        private: true,
+    },
+    Fixture {
+        title: "Drill: lose a zone",
+        severity: "SEV2",
+        kind: "drill",
+        service: "cart",
+        began: "2026-10-20T09:00:00Z",
+        minutes: [1, 2, 10, 20],
+        private: false,
+    },
     real("Over the border", "SEV4", "cart", "2026-08-31T23:50:00Z", [5, 6, 20, 45]),
 ];
 

@@ -54,7 +54,10 @@ fn room_of(path: &Path) -> String {
 }
 
 fn tier_of(room: &str) -> usize {
-    TIERS.iter().position(|tier| tier.contains(&room)).unwrap_or_else(|| panic!("room '{room}' has no tier in {}", file!()))
+    TIERS
+        .iter()
+        .position(|tier| tier.contains(&room))
+        .unwrap_or_else(|| panic!("room '{room}' has no tier in {}", file!()))
 }
 
 /// Code lines without comments and without the tests at a file's end.
@@ -145,7 +148,11 @@ fn only_the_database_room_knows_two_engines() {
     let wrong: Vec<_> = all_sources()
         .into_iter()
         .filter(|p| !["db", "error"].contains(&room_of(p).as_str()))
-        .filter(|p| ["sqlx::Sqlite", "sqlx::Postgres", "sqlx::query", "Engine::Sqlite", "Engine::Postgres"].iter().any(|w| code(p).contains(w)))
+        .filter(|p| {
+            ["sqlx::Sqlite", "sqlx::Postgres", "sqlx::query", "Engine::Sqlite", "Engine::Postgres"]
+                .iter()
+                .any(|w| code(p).contains(w))
+        })
         .collect();
     assert!(wrong.is_empty(), "{wrong:?}");
 }
@@ -182,7 +189,8 @@ fn templates_hold_nothing_inline_and_escape_everything() {
     let mut wrong = vec![];
     for path in templates {
         let text = std::fs::read_to_string(&path).unwrap();
-        for bad in [" style=\"", "<style", " onclick=", " onload=", " onsubmit=", " onchange=", "javascript:", "|safe"] {
+        for bad in [" style=\"", "<style", " onclick=", " onload=", " onsubmit=", " onchange=", "javascript:", "|safe"]
+        {
             if text.contains(bad) {
                 wrong.push(format!("{}: {bad}", path.display()));
             }

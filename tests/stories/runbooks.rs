@@ -22,13 +22,18 @@ pub async fn declared(app: &TestApp, title: &str, private: bool) -> IncidentId {
         private,
         ..DeclareInput::default()
     };
-    let id = incidents::declare(&tx, &input.normalize(now, Source::Person).unwrap(), &By::system("Test"), now).await.unwrap();
+    let id = incidents::declare(&tx, &input.normalize(now, Source::Person).unwrap(), &By::system("Test"), now)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     id
 }
 
 async fn with_folder(app: &TestApp, files: &[(&str, &str)]) {
-    let files: Vec<_> = files.iter().map(|(name, text)| FolderFile { name: (*name).to_owned(), content: Ok((*text).to_owned()) }).collect();
+    let files: Vec<_> = files
+        .iter()
+        .map(|(name, text)| FolderFile { name: (*name).to_owned(), content: Ok((*text).to_owned()) })
+        .collect();
     take_in(&app.state.db, &files, app.state.now()).await.unwrap();
 }
 
@@ -195,12 +200,26 @@ on_both! {
 fn assert_clean(html: &str) {
     let lower = html.to_lowercase();
     assert_eq!(lower.matches("<script").count(), 1, "{html}");
-    for bad in ["<svg", "<iframe", "<object", "<embed", "<math", "<style", "href=\"javascript:", "href=\"data:", "src=\"http", "src=\"//"] {
+    for bad in [
+        "<svg",
+        "<iframe",
+        "<object",
+        "<embed",
+        "<math",
+        "<style",
+        "href=\"javascript:",
+        "href=\"data:",
+        "src=\"http",
+        "src=\"//",
+    ] {
         assert!(!lower.contains(bad), "{bad} in {html}");
     }
     for tag in lower.split('<').skip(1).filter_map(|t| t.split('>').next()) {
         let mut unquoted = String::new();
         tag.split('"').step_by(2).for_each(|part| unquoted.push_str(part));
-        assert!(!unquoted.split_whitespace().any(|word| word.starts_with("on") && word.contains('=')), "a handler in <{tag}>");
+        assert!(
+            !unquoted.split_whitespace().any(|word| word.starts_with("on") && word.contains('=')),
+            "a handler in <{tag}>"
+        );
     }
 }

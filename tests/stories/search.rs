@@ -21,7 +21,8 @@ fn doc(app: &TestApp, kind: DocKind, id: &str, title: &str, text: &str, url: &st
 }
 
 async fn titles(app: &TestApp, query: &str, reader: Reader) -> Vec<String> {
-    let found = search::search(&app.state.db, &Query::parse(query), reader, app.state.now(), 0, 20).await.expect("a search");
+    let found =
+        search::search(&app.state.db, &Query::parse(query), reader, app.state.now(), 0, 20).await.expect("a search");
     found.hits.into_iter().map(|h| h.doc.title).collect()
 }
 

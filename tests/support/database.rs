@@ -69,7 +69,8 @@ async fn postgres() -> Db {
         run(&mut admin, format!("CREATE DATABASE {making}")).await;
         let db = Db::connect(&url_of(&admin_url, &making)).await.expect("migrated");
         db.close().await;
-        run(&mut admin, format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{making}'")).await;
+        run(&mut admin, format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{making}'"))
+            .await;
         run(&mut admin, format!("ALTER DATABASE {making} RENAME TO {template}")).await;
     }
     let name = format!("t_{}", hex::encode(faultline::random::Random::System.bytes::<8>()));

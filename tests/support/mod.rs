@@ -57,8 +57,7 @@ impl TestApp {
     pub async fn start_with(backend: Backend, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let db = database::fresh(backend, folder.path()).await;
-        let settings =
-            Settings { base_url: Some("http://faultline.test".into()), ..Settings::default() };
+        let settings = Settings { base_url: Some("http://faultline.test".into()), ..Settings::default() };
         let mut config = Config::load(settings, None).expect("a valid configuration");
         change(&mut config);
         let state = AppState {

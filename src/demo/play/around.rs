@@ -35,7 +35,11 @@ impl Player<'_> {
             kind: change.kind.to_owned(),
             commit: change.commit.clone(),
             author: PEOPLE.get(change.author).map_or_else(String::new, |p| p.name.to_owned()),
-            url: format!("https://ci.meridian.example/{}/{}", change.service, change.commit.get(..8).unwrap_or_default()),
+            url: format!(
+                "https://ci.meridian.example/{}/{}",
+                change.service,
+                change.commit.get(..8).unwrap_or_default()
+            ),
             started_at: change.started.to_rfc3339(),
             finished_at: change.finished.to_rfc3339(),
             ..DeploymentInput::default()
@@ -79,7 +83,8 @@ impl Player<'_> {
         let Some(alert) = &plan.alert else { return Ok(()) };
         let key = DedupKey::new("generic", &dedup_key(alert)).as_str().to_owned();
         let found = by_keys(tx, &[&key]).await?;
-        let id = found.first().map(|a| a.id).ok_or_else(|| Error::Internal(format!("demo: {} never fired", alert.name)))?;
+        let id =
+            found.first().map(|a| a.id).ok_or_else(|| Error::Internal(format!("demo: {} never fired", alert.name)))?;
         let by = self.by(plan.operations);
         alerts::acknowledge(tx, id, &by, now).await?;
         alerts::attach(tx, &[id], self.id(plan)?, "told of it first", &by, now).await

@@ -82,7 +82,9 @@ fn texts(plan: &IncidentPlan, written: &PostmortemPlan) -> Vec<(SectionKey, Stri
         (SectionKey::Summary, format!("{} {}", written.summary, written.mitigation)),
         (
             SectionKey::Impact,
-            format!("{felt} felt it for {lasted} minutes, of which {unnoticed} passed before anybody noticed. No data was lost."),
+            format!(
+                "{felt} felt it for {lasted} minutes, of which {unnoticed} passed before anybody noticed. No data was lost."
+            ),
         ),
         (SectionKey::RootCause, written.cause.clone()),
         (SectionKey::WentWell, format!("{commander} took the lead within minutes and customer care was told early.")),

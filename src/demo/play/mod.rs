@@ -22,7 +22,9 @@ use crate::error::{Error, Result};
 use crate::incidents::model::Role;
 use crate::incidents::model::input::{NewEntry, NewTask, StatusChange};
 use crate::incidents::model::{TaskKind, TaskState};
-use crate::incidents::{self, By, Declare, IncidentId, Kind, Layer, MilestoneName, NewMilestone, Severity, Source, Status};
+use crate::incidents::{
+    self, By, Declare, IncidentId, Kind, Layer, MilestoneName, NewMilestone, Severity, Source, Status,
+};
 use crate::runbooks::model::StepKind;
 use crate::runbooks::model::steps::Target;
 use crate::runbooks::service::folder::FolderFile;

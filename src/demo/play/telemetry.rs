@@ -74,7 +74,10 @@ fn attributes(plan: &SpanPlan) -> Attributes {
         ],
         "client" if plan.operation.starts_with("SELECT") => vec![
             ("db.system.name".to_owned(), text("postgresql")),
-            ("db.query.text".to_owned(), text(&format!("{} WHERE id = ?", plan.operation.replacen("SELECT", "SELECT * FROM", 1)))),
+            (
+                "db.query.text".to_owned(),
+                text(&format!("{} WHERE id = ?", plan.operation.replacen("SELECT", "SELECT * FROM", 1))),
+            ),
         ],
         "client" => vec![("rpc.system".to_owned(), text("http"))],
         _ => Vec::new(),

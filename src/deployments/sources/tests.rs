@@ -325,4 +325,3 @@ fn generic_takes_one_or_many_and_names_what_is_wrong() {
     let flood = Value::Array(vec![json!({"service": "a"}); MAX_CHANGES + 1]);
     assert!(read(ChangeSource::Generic, &flood).is_err());
 }
-

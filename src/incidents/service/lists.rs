@@ -176,11 +176,13 @@ mod tests {
     #[test]
     fn filters_are_read_from_a_url_and_complaints_name_their_field() {
         let now = Timestamp::parse("2026-11-23T10:00:00Z").unwrap();
-        let query: ListQuery = serde_json::from_str(r#"{"status":"open","severity":"1,sev2","from":"2026-11-01"}"#).unwrap();
+        let query: ListQuery =
+            serde_json::from_str(r#"{"status":"open","severity":"1,sev2","from":"2026-11-01"}"#).unwrap();
         let filter = query.normalize(now).unwrap();
         assert_eq!((filter.statuses.len(), filter.severities.len()), (4, 2));
         assert_eq!(filter.from.unwrap().to_minute(), "2026-11-01 00:00");
-        let bad: ListQuery = serde_json::from_str(r#"{"status":"x","severity":"9","kind":"y","from":"z","cursor":"1"}"#).unwrap();
+        let bad: ListQuery =
+            serde_json::from_str(r#"{"status":"x","severity":"9","kind":"y","from":"z","cursor":"1"}"#).unwrap();
         let errors = bad.normalize(now).unwrap_err();
         for field in ["status", "severity", "kind", "from", "cursor"] {
             assert!(errors.has(field), "{field}");

@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::incidents::model::record::Incident;
 use crate::incidents::model::{IncidentId, Kind, MilestoneName, Severity, Status};
 
-use super::word;
 use super::head::{COLUMNS, IncidentRow};
+use super::word;
 
 /// Who asks: decides which private incidents are listed.
 #[derive(Clone, Copy, Debug)]

@@ -59,7 +59,12 @@ async fn known_services(db: &Db) -> Result<Vec<String>> {
 /// The form; a link may fill it (`?title=…&services=…&severity=…`).
 pub(super) async fn new(cx: Cx, Query(form): Query<DeclareInput>) -> Result<Response> {
     let known_services = known_services(&cx.state.db).await?;
-    render(&DeclarePage { shell: cx.shell("Declare an incident"), form, errors: FieldErrors::default(), known_services })
+    render(&DeclarePage {
+        shell: cx.shell("Declare an incident"),
+        form,
+        errors: FieldErrors::default(),
+        known_services,
+    })
 }
 
 pub(super) async fn create(cx: Cx, Form(form): Form<DeclareInput>) -> Result<Response> {

@@ -143,8 +143,8 @@ pub(super) async fn raw(at: At) -> Result<Response> {
     let snapshot = service::evidence::snapshot(at.db(), piece.id).await?.ok_or_else(nothing)?;
     let is_image = matches!(snapshot.media_type.as_str(), "image/png" | "image/jpeg" | "image/gif" | "image/webp");
     let disposition = if is_image { "inline" } else { "attachment" };
-    let media_type = HeaderValue::from_str(&snapshot.media_type)
-        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let media_type =
+        HeaderValue::from_str(&snapshot.media_type).unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let headers = [(CONTENT_TYPE, media_type), (CONTENT_DISPOSITION, HeaderValue::from_static(disposition))];
     Ok((headers, snapshot.body).into_response())
 }

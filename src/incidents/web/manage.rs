@@ -149,7 +149,10 @@ pub(super) async fn unmerge(at: At) -> Result<Response> {
     let tx = at.begin().await?;
     let incident = at.acting(&tx).unmerge(at.id(), "").await?;
     tx.commit().await?;
-    Ok(redirect_with_flash(&at.path(""), &format!("The merge is undone: {} is {} again.", incident.id, incident.status)))
+    Ok(redirect_with_flash(
+        &at.path(""),
+        &format!("The merge is undone: {} is {} again.", incident.id, incident.status),
+    ))
 }
 
 pub(super) async fn change_access(at: At, Form(form): Form<AccessForm>) -> Result<Response> {

@@ -81,7 +81,8 @@ pub struct DurationView {
 
 pub fn durations(milestones: &[Milestone]) -> Vec<DurationView> {
     let d = times_of(milestones).durations();
-    let view = |name, meaning, value: Option<TimeDelta>| DurationView { name, meaning, value: value.map(human_duration) };
+    let view =
+        |name, meaning, value: Option<TimeDelta>| DurationView { name, meaning, value: value.map(human_duration) };
     vec![
         view("To detect", "impact started → detected", d.to_detect),
         view("To acknowledge", "detected → acknowledged", d.to_acknowledge),
@@ -98,7 +99,10 @@ pub struct RoleView {
 }
 
 pub fn role_table(holders: &[RoleHolder]) -> Vec<RoleView> {
-    Role::ALL.iter().map(|role| RoleView { role: *role, holder: holders.iter().find(|h| h.role == *role).cloned() }).collect()
+    Role::ALL
+        .iter()
+        .map(|role| RoleView { role: *role, holder: holders.iter().find(|h| h.role == *role).cloned() })
+        .collect()
 }
 
 /// `12.3 kB`, for what is kept of a piece of evidence.

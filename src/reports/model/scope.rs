@@ -218,7 +218,8 @@ impl Scope {
 
     /// One sentence with every filter, printed above the numbers.
     pub fn in_words(&self) -> String {
-        let shown = |text: String| text.strip_suffix(":00Z").map_or(text.clone(), |t| format!("{} UTC", t.replace('T', " ")));
+        let shown =
+            |text: String| text.strip_suffix(":00Z").map_or(text.clone(), |t| format!("{} UTC", t.replace('T', " ")));
         let (from, to) = (shown(self.from_text()), shown(self.to_text()));
         let mut text = format!("{from} to {to}, days in {}", self.zone.name());
         for (what, list) in [("services", &self.services), ("teams", &self.teams)] {

@@ -211,6 +211,7 @@ mod tests {
                 BTreeMap::from([("alertname".to_owned(), "QueueBacklog".to_owned())]),
             ],
             suspects: vec![("deployment".to_owned(), "cart-api 1.4.0".to_owned())],
+            runbook_links: vec![],
         }
     }
 
