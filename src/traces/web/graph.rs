@@ -186,7 +186,7 @@ fn line_of(
         () => "graph-seen",
     };
     let title = if edge.tally.calls == 0 {
-        format!("{caller} → {callee}: declared, no call seen")
+        format!("{caller} → {callee}: in the catalogue, no call in this time")
     } else {
         format!("{caller} → {callee}: {} calls, {} failed", edge.tally.calls, edge.tally.errors)
     };
