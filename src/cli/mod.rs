@@ -1,6 +1,7 @@
 //! The command line: parses, prepares the state, calls one command a file.
 
 mod accounts;
+mod bench_data;
 mod check;
 mod database;
 pub mod demo;
@@ -45,6 +46,14 @@ enum Command {
     /// Serve a year of a believable company from a temporary database
     #[command(after_help = "Example:\n  faultline demo --listen 127.0.0.1:8080")]
     Demo,
+    /// Add many generated incidents to the database, to measure with; never to one that is in use
+    #[command(after_help = "Example:\n  faultline bench-data 100000 --years 10 --database-url sqlite:bench.db")]
+    BenchData {
+        count: usize,
+        /// Spread over so many years before now
+        #[arg(long, default_value_t = 1)]
+        years: i64,
+    },
     /// Users
     #[command(subcommand)]
     User(accounts::UserCommand),
@@ -80,6 +89,7 @@ pub async fn run(cli: Cli) -> Result<()> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(config).await,
         Command::Demo => demo::run(config).await,
+        Command::BenchData { count, years } => bench_data::run(&open(config).await?, count, years).await,
         Command::User(command) => accounts::user(&open(config).await?, command).await,
         Command::Token(command) => accounts::token(&open(config).await?, command).await,
         Command::Backup { file } => database::backup(&config, &file).await,

@@ -4,6 +4,8 @@
 //! that happens in them, as plain data in order of time. Nothing here touches the database: the
 //! `faultline demo` command plays the plan through the same actions that people and machines use.
 
+mod aftermath;
+pub mod bulk;
 pub mod company;
 pub mod incidents;
 pub mod play;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
+use super::aftermath;
 use super::company::SERVICES;
 use super::incidents::{self, IncidentPlan, Skeleton};
 use super::stories::{Guilty, Story, all};
@@ -79,7 +80,7 @@ pub fn plan(seed: u64, end: Timestamp) -> Year {
             incidents::flesh_out(skeleton, versions.get(&i), end, &mut seeded)
         })
         .collect();
-    let twins = incidents::duplicates(&mut incidents, &mut root.fork("duplicates"));
+    let twins = aftermath::duplicates(&mut incidents, &mut root.fork("duplicates"));
     incidents.extend(twins);
     incidents.sort_by_key(|i| (i.recorded, i.number));
     Year {

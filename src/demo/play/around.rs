@@ -16,7 +16,9 @@ use crate::deployments::evidence::resolved;
 use crate::deployments::input::DeploymentInput;
 use crate::error::{Error, Result};
 use crate::inbox::{Delivery, Kind, Processor};
+use crate::incidents::hooks::{EvidenceSource, Resolved};
 use crate::incidents::{self, Attach, EvidenceKind};
+use crate::traces::TraceEvidence;
 
 /// Names a planned change in the player's memory.
 pub(super) type ChangeKey = (&'static str, String, Timestamp);
@@ -90,15 +92,32 @@ impl Player<'_> {
         alerts::attach(tx, &[id], self.id(plan)?, "told of it first", &by, now).await
     }
 
-    /// The guilty change, once somebody has found it.
-    pub(super) async fn attach_change(&self, tx: &Tx, plan: &IncidentPlan, now: Timestamp) -> Result<()> {
-        let Some(id) = plan.guilty.as_ref().and_then(|c| self.changes.get(&key_of(c))) else { return Ok(()) };
-        let change = crate::deployments::get(tx, *id).await?;
-        let found = resolved(&change)?;
+    /// The guilty change and the first failed trace, once somebody has found them.
+    pub(super) async fn attach_evidence(&self, tx: &Tx, plan: &IncidentPlan, now: Timestamp) -> Result<()> {
+        if let Some(trace) = &plan.trace {
+            let found = TraceEvidence.resolve(tx, &trace.id).await?;
+            self.attach(tx, plan, EvidenceKind::Trace, "One of the first requests that failed.", found, now).await?;
+        }
+        if let Some(id) = plan.guilty.as_ref().and_then(|c| self.changes.get(&key_of(c))) {
+            let found = resolved(&crate::deployments::get(tx, *id).await?)?;
+            self.attach(tx, plan, EvidenceKind::Deployment, "Went out just before the first failure.", found, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn attach(
+        &self,
+        tx: &Tx,
+        plan: &IncidentPlan,
+        kind: EvidenceKind,
+        note: &str,
+        found: Resolved,
+        now: Timestamp,
+    ) -> Result<()> {
         let attach = Attach {
-            kind: EvidenceKind::Deployment,
+            kind,
             title: found.title,
-            note: "Went out just before the first failure.".to_owned(),
+            note: note.to_owned(),
             reference: found.reference,
             url: found.url,
             topic: found.topic,

@@ -175,7 +175,7 @@ impl Player<'_> {
             Act::AlertResolves(alert) => self.signal(tx, alert, true, now).await,
             // Stored before the batch: spans have a way of their own into the database.
             Act::Trace(_) => Ok(()),
-            Act::Evidence(incident) => self.attach_change(tx, incident, now).await,
+            Act::Evidence(incident) => self.attach_evidence(tx, incident, now).await,
             Act::DraftPostmortem(incident) => self.draft_postmortem(tx, incident, now).await,
             Act::PublishPostmortem(incident) => self.publish_postmortem(tx, incident, now).await,
             Act::FinishAction { incident, action } => self.finish_action(tx, incident, action, now).await,
