@@ -51,10 +51,8 @@ fn main() {
     let address = format!("127.0.0.1:{port}");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let began = Instant::now();
-    let child = faultline(folder.path(), &["serve", "--listen", &address])
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("serve starts");
+    let child =
+        faultline(folder.path(), &["serve", "--listen", &address]).stdout(Stdio::null()).spawn().expect("serve starts");
     let server = Server(child);
     let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
     let base = format!("http://{address}");

@@ -64,7 +64,8 @@ async fn chunk(
     let courses: Vec<Vec<(&str, Timestamp)>> = (0..size).map(|_| course(seeded, now, span)).collect();
     let mut heads = Rows::new(HEADS, 10, "");
     for times in &courses {
-        let severity = seeded.pick(&["SEV1", "SEV2", "SEV2", "SEV3", "SEV3", "SEV3", "SEV4"]).copied().unwrap_or("SEV3");
+        let severity =
+            seeded.pick(&["SEV1", "SEV2", "SEV2", "SEV3", "SEV3", "SEV3", "SEV4"]).copied().unwrap_or("SEV3");
         let (began, ended) = ends(times);
         let title = format!("Generated: requests fail ({})", began.to_minute());
         heads.push([
@@ -82,21 +83,38 @@ async fn chunk(
     }
     tx.insert_rows(heads).await?;
     // Both engines number the rows of one statement in their order.
-    let ids: Vec<(i64,)> = tx.fetch_all("SELECT id FROM incidents WHERE id > $1 ORDER BY id", crate::args![last]).await?;
+    let ids: Vec<(i64,)> =
+        tx.fetch_all("SELECT id FROM incidents WHERE id > $1 ORDER BY id", crate::args![last]).await?;
     let (mut milestones, mut links) = (Rows::new(MILESTONES, 7, ""), Rows::new(LINKS, 2, ""));
     let (mut steps, mut entries) = (Rows::new(STEPS, 5, ""), Rows::new(ENTRIES, 7, ""));
     for ((id,), times) in ids.into_iter().zip(&courses) {
         let (began, ended) = ends(times);
         for (name, at) in times {
             let at = *at;
-            milestones.push([id.into(), (*name).into(), at.into(), at.into(), "alert".into(), "bench".into(), at.into()]);
+            milestones.push([
+                id.into(),
+                (*name).into(),
+                at.into(),
+                at.into(),
+                "alert".into(),
+                "bench".into(),
+                at.into(),
+            ]);
         }
         if let Some(service) = seeded.pick(service_ids) {
             links.push([id.into(), (*service).into()]);
         }
         steps.push([id.into(), "closed".into(), ended.into(), ended.into(), "bench".into()]);
         let text = "Declared by the bench".into();
-        entries.push([id.into(), "activity".into(), "declared".into(), text, began.into(), began.into(), "bench".into()]);
+        entries.push([
+            id.into(),
+            "activity".into(),
+            "declared".into(),
+            text,
+            began.into(),
+            began.into(),
+            "bench".into(),
+        ]);
     }
     for rows in [milestones, links, steps, entries] {
         tx.insert_rows(rows).await?;

@@ -15,7 +15,7 @@ use super::model::compute::{Record, Report};
 use super::model::measures::{Definition, Measure};
 use super::model::scope::{GroupBy, Scope, ScopeQuery};
 use super::model::stats::METHOD;
-use super::service::{self, Material};
+use super::service::{self, Attention, Material};
 use super::view::{self, LeftOut, Row, Section, duration};
 use crate::charts::Scene;
 use crate::error::{Error, Result};
@@ -82,6 +82,7 @@ struct Body {
     counts: Option<Scene>,
     left_out: Vec<LeftOut>,
     query: String,
+    attention: Attention,
 }
 
 async fn show(cx: Cx, Query(query): Query<ReportQuery>) -> Result<Response> {
@@ -105,7 +106,8 @@ async fn show(cx: Cx, Query(query): Query<ReportQuery>) -> Result<Response> {
             let wide = scope.between(scope.before().from, scope.to);
             let material = service::load(&cx.state.db, &wide, viewer(cx.actor()?)).await?;
             let all_slices = query.scope.group_by.trim().is_empty();
-            page.body = Some(Body::of(&material, &scope, page.filters.measure, all_slices));
+            let attention = service::attention(&cx.state.db, &scope, viewer(cx.actor()?), cx.now()).await?;
+            page.body = Some(Body::of(&material, &scope, page.filters.measure, all_slices, attention));
             let status = if page.filters.errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
             render_with_status(status, &page)
         }
@@ -113,7 +115,7 @@ async fn show(cx: Cx, Query(query): Query<ReportQuery>) -> Result<Response> {
 }
 
 impl Body {
-    fn of(material: &Material, scope: &Scope, measure: Measure, all_slices: bool) -> Self {
+    fn of(material: &Material, scope: &Scope, measure: Measure, all_slices: bool, attention: Attention) -> Self {
         let slices =
             if all_slices { vec![GroupBy::Week, GroupBy::Severity, GroupBy::Service] } else { vec![scope.group_by] };
         let report = material.report(scope, &Measure::MAIN);
@@ -135,6 +137,7 @@ impl Body {
             counts: view::counts(&report, &material.records, period),
             left_out: view::left_out(&report.excluded),
             query: scope.to_query(),
+            attention,
         }
     }
 }

@@ -97,7 +97,8 @@ on_both! {
         for text in [
             "MTTD", "MTTA", "MTTM", "MTTR", "p90", "p95", "mean", "By week", "By severity", "By service", "<svg",
             "impact started → resolved", "type 7", "a drill", "began outside of it", "/incidents/INC-8", "7 incidents",
-            "private ones of others are not",
+            "private ones of others are not", "Overdue follow-ups", "Severe, without a published postmortem",
+            "Who noticed first", "(100 %)",
         ] {
             page = page.contains(text);
         }

@@ -100,7 +100,8 @@ impl Player<'_> {
         }
         if let Some(id) = plan.guilty.as_ref().and_then(|c| self.changes.get(&key_of(c))) {
             let found = resolved(&crate::deployments::get(tx, *id).await?)?;
-            self.attach(tx, plan, EvidenceKind::Deployment, "Went out just before the first failure.", found, now).await?;
+            self.attach(tx, plan, EvidenceKind::Deployment, "Went out just before the first failure.", found, now)
+                .await?;
         }
         Ok(())
     }

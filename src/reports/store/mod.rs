@@ -1,5 +1,7 @@
 //! The SQL of reports: what a report needs of each incident, in two statements however many there are.
 
+pub(super) mod attention;
+
 use std::collections::HashMap;
 
 use crate::args;
@@ -9,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::incidents::model::MilestoneTimes;
 use crate::incidents::{Kind, MilestoneName, Severity, Status, Viewer, visible};
 
-use super::model::compute::{Record, Standing};
-use super::model::scope::Scope;
+use crate::reports::model::compute::{Record, Standing};
+use crate::reports::model::scope::Scope;
 
 /// One incident with its milestones beside each other.
 #[derive(sqlx::FromRow)]
