@@ -7,6 +7,7 @@ use crate::audit;
 use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
 use crate::error::{Error, FieldErrors, Result};
+use crate::search::{self, Doc, DocKind};
 
 use super::model::{Edge, NewService, Service, ServiceInput, slug_of};
 use super::store::{self, Direction};
@@ -52,6 +53,7 @@ pub async fn create(tx: &Tx, new: &NewService, now: Timestamp) -> Result<Service
     let callees = known(tx, &new.dependencies).await?;
     let id = store::insert(tx, new, false, now).await?.ok_or_else(taken_meanwhile)?;
     store::declare_edges(tx, id, &callees).await?;
+    index(tx, new, now).await?;
     tx.announce("services");
     get(tx, &new.slug).await
 }
@@ -67,6 +69,7 @@ pub async fn edit(tx: &Tx, service: &Service, new: &NewService, now: Timestamp) 
         return Err(Error::Conflict("somebody else changed this service meanwhile".to_owned()));
     }
     store::declare_edges(tx, service.id, &callees).await?;
+    index(tx, &NewService { slug: service.slug.clone(), ..new.clone() }, now).await?;
     tx.announce("services");
     get(tx, &service.slug).await
 }
@@ -88,6 +91,7 @@ pub async fn ensure_discovered(tx: &Tx, name: &str, now: Timestamp) -> Result<St
         version: None,
     };
     if store::insert(tx, &new, true, now).await?.is_some() {
+        index(tx, &new, now).await?;
         tx.announce("services");
     }
     Ok(slug)
@@ -146,4 +150,18 @@ async fn known(db: &Db, slugs: &[String]) -> Result<Vec<i64>> {
 
 fn taken_meanwhile() -> Error {
     Error::Conflict("somebody else added this service meanwhile".to_owned())
+}
+
+/// Has a service found by its name, team and description.
+async fn index(tx: &Tx, service: &NewService, now: Timestamp) -> Result<()> {
+    let doc = Doc {
+        kind: DocKind::Service,
+        id: service.slug.clone(),
+        title: format!("{} {}", service.slug, service.name),
+        text: format!("{} {}", service.owner_team, service.description),
+        url: format!("/services/{}", service.slug),
+        private_incident: None,
+        at: now,
+    };
+    search::upsert(tx, doc).await
 }

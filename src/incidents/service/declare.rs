@@ -41,6 +41,7 @@ pub async fn declare(tx: &Tx, new: &Declare, by: &By, now: Timestamp) -> Result<
         store::people::name(tx, id, user_id, now).await?;
     }
     record_start(tx, id, new, by, now).await?;
+    super::index::index_new(tx, id).await?;
     let detail =
         serde_json::json!({ "title": new.title, "severity": new.severity, "status": new.status, "by": by.name });
     events::record(tx, id, EventKind::Declared, &detail, now).await?;

@@ -44,6 +44,7 @@ pub async fn change_details(tx: &Tx, id: IncidentId, patch: &Patch, by: &By, now
         let text = if private { "Made private: only named people see it" } else { "Made visible to everybody" };
         told.push((EntryKind::Access, text.to_owned()));
         incident.private = private;
+        crate::search::set_private(tx, id.0, private).await?;
         if private && let Some(user_id) = by.user_id {
             // Whoever closes the door stays inside.
             store::people::name(tx, id, user_id, now).await?;
@@ -56,7 +57,7 @@ pub async fn change_details(tx: &Tx, id: IncidentId, patch: &Patch, by: &By, now
         return Ok(incident);
     }
     incident.version += 1;
-    store::head::save(tx, &incident).await?;
+    super::index::save(tx, &incident).await?;
     let reason = if patch.reason.is_empty() { String::new() } else { format!(": {}", patch.reason) };
     for (kind, text) in told {
         append_timeline(tx, id, &Append::activity(kind, format!("{text}{reason}"), now), by, now).await?;

@@ -39,7 +39,7 @@ pub async fn merge(tx: &Tx, id: IncidentId, into: IncidentId, reason: &str, by: 
     merged.status = Status::Merged;
     merged.merged_into = Some(into);
     merged.next_update_due_at = None;
-    store::head::save(tx, &merged).await?;
+    super::index::save(tx, &merged).await?;
     step(tx, id, before, Status::Merged, reason, by, now).await?;
     let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     tell(tx, id, format!("Merged into {into}{because}"), into, by, now).await?;
@@ -66,7 +66,7 @@ pub async fn unmerge(tx: &Tx, id: IncidentId, reason: &str, by: &By, now: Timest
     incident.status = store::head::status_before_merge(tx, id).await?.unwrap_or(Status::Triage);
     incident.merged_into = None;
     store::head::set_status_before_merge(tx, id, None).await?;
-    store::head::save(tx, &incident).await?;
+    super::index::save(tx, &incident).await?;
     step(tx, id, Status::Merged, incident.status, reason, by, now).await?;
     let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     tell(tx, id, format!("Merge into {into} undone{because}"), into, by, now).await?;

@@ -44,7 +44,7 @@ pub async fn change_status(
     if !change.to.is_open() {
         incident.next_update_due_at = None;
     }
-    store::head::save(tx, &incident).await?;
+    super::index::save(tx, &incident).await?;
     record(tx, id, transition.from, change, by, now).await?;
     announce(tx, id);
     Ok(incident)

@@ -62,6 +62,9 @@ pub async fn append_timeline(tx: &Tx, id: IncidentId, entry: &Append, by: &By, n
         import_key: entry.import_key.as_deref(),
     };
     let entry_id = store::insert(tx, id, &row).await?;
+    if let Some(written) = entry_id {
+        super::index::index_entry(tx, id, written, entry, entry.occurred_at).await?;
+    }
     tx.announce(format!("incident:{}", id.0));
     Ok(entry_id)
 }

@@ -7,6 +7,7 @@ use crate::accounts::Role;
 use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
 use crate::error::{Error, FieldErrors, Result};
+use crate::search::{self, Doc, DocKind};
 use crate::incidents::model::record::Incident;
 use crate::incidents::{Append, By, EntryKind, IncidentId, append_timeline};
 
@@ -92,7 +93,23 @@ pub async fn draft(tx: &Tx, incident: &Incident, by: &By, now: Timestamp) -> Res
     }
     let text = "Drafted the postmortem from the record";
     tell(tx, incident.id, text, by, now).await?;
-    get(tx, incident.id).await
+    let document = get(tx, incident.id).await?;
+    index(tx, incident, &document, now).await?;
+    Ok(document)
+}
+
+/// Has the report found by its text, by those who may see its incident.
+async fn index(tx: &Tx, incident: &Incident, document: &Document, now: Timestamp) -> Result<()> {
+    let doc = Doc {
+        kind: DocKind::Postmortem,
+        id: incident.id.to_string(),
+        title: format!("Postmortem of {} {}", incident.id, incident.title),
+        text: document.sections.iter().map(|s| s.body.as_str()).collect::<Vec<_>>().join("\n"),
+        url: format!("/incidents/{}/postmortem", incident.id),
+        private_incident: incident.private.then_some(incident.id.0),
+        at: now,
+    };
+    search::upsert(tx, doc).await
 }
 
 /// Saves one section.
@@ -119,7 +136,9 @@ pub async fn save(tx: &Tx, incident: &Incident, edit: &Edit, by: &By, now: Times
     }
     store::touch(tx, document.head.id, now).await?;
     tx.announce(format!("incident:{}", incident.id.0));
-    Ok(Saved::Done(get(tx, incident.id).await?))
+    let document = get(tx, incident.id).await?;
+    index(tx, incident, &document, now).await?;
+    Ok(Saved::Done(document))
 }
 
 fn clash(document: &Document, key: SectionKey, yours: String) -> Clash {

@@ -5,6 +5,7 @@ use crate::db::Tx;
 use crate::error::{Error, FieldErrors, Result};
 use crate::incidents::By;
 use crate::markdown::slugify;
+use crate::search::{self, Doc, DocKind};
 
 use super::super::model::record::{Head, Origin, Runbook};
 use super::super::model::{self, ParsedRunbook};
@@ -117,6 +118,18 @@ pub(super) async fn write_version(
     let number = add_version(tx, id, draft, by, now).await?;
     if !store::set_current(tx, id, base, number, &Head::of(parsed), now).await? {
         return Err(Error::Conflict("somebody else saved this runbook meanwhile".to_owned()));
+    }
+    if let Some(slug) = store::slug_by_id(tx, id).await? {
+        let doc = Doc {
+            kind: DocKind::Runbook,
+            title: parsed.front.title.clone(),
+            text: parsed.body.clone(),
+            url: format!("/runbooks/{slug}"),
+            id: slug,
+            private_incident: None,
+            at: now,
+        };
+        search::upsert(tx, doc).await?;
     }
     tx.announce("runbooks");
     Ok(number)
