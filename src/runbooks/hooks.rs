@@ -85,6 +85,10 @@ async fn of_evidence(db: &Db, id: IncidentId, known: &mut Known) -> Result<()> {
     }
     let Some(deployment) = evidence.iter().rev().find(|e| e.kind == EvidenceKind::Deployment) else { return Ok(()) };
     known.offer("deployment.service", &deployment.topic);
+    // Version and service must be of one change: a suspected one of another service wins.
+    if known.values.get("deployment.service") != Some(&deployment.topic) {
+        return Ok(());
+    }
     let Some(snapshot) = incidents::evidence::snapshot(db, deployment.id).await? else { return Ok(()) };
     let Ok(body) = serde_json::from_slice::<serde_json::Value>(&snapshot.body) else { return Ok(()) };
     for (field, name) in [

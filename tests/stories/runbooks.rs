@@ -49,6 +49,7 @@ on_both! {
         browser.get("/runbooks?q=nothing-like-it").await.expect(200).contains("No runbook matches");
         let page = browser.get("/runbooks/queue-backlog").await.expect(200);
         page.contains("<h3 id=\"rb-signals\">").contains("class=\"code\" data-lang=\"promql\"").lacks("style=");
+        browser.get("/search?q=stampede").await.expect(200).contains("/runbooks/cache-stampede");
         browser.get("/runbooks/none").await.expect(404);
         browser.get("/runbooks/new").await.expect(403);
         browser.get("/settings/runbooks").await.expect(403);

@@ -7,9 +7,10 @@ use crate::accounts::Role;
 use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
 use crate::error::{Error, FieldErrors, Result};
-use crate::search::{self, Doc, DocKind};
 use crate::incidents::model::record::Incident;
 use crate::incidents::{Append, By, EntryKind, IncidentId, append_timeline};
+use crate::markdown;
+use crate::search::{self, Doc, DocKind};
 
 use super::model::draft;
 use super::model::lint::{self, Finding};
@@ -18,6 +19,8 @@ use super::store::{self, Save};
 
 /// Versions of one section that are shown.
 const MAX_VERSIONS: i64 = 200;
+/// So much of each section is indexed, in characters.
+const MAX_INDEXED: usize = 20_000;
 
 /// A postmortem with its sections.
 #[derive(Clone, Debug)]
@@ -93,23 +96,24 @@ pub async fn draft(tx: &Tx, incident: &Incident, by: &By, now: Timestamp) -> Res
     }
     let text = "Drafted the postmortem from the record";
     tell(tx, incident.id, text, by, now).await?;
-    let document = get(tx, incident.id).await?;
-    index(tx, incident, &document, now).await?;
-    Ok(document)
+    indexed(tx, incident, now).await
 }
 
-/// Has the report found by its text, by those who may see its incident.
-async fn index(tx: &Tx, incident: &Incident, document: &Document, now: Timestamp) -> Result<()> {
+/// The document, with the search knowing its present text.
+async fn indexed(tx: &Tx, incident: &Incident, now: Timestamp) -> Result<Document> {
+    let document = get(tx, incident.id).await?;
+    let text: String = document.sections.iter().map(|s| markdown::plain_text(&s.body, MAX_INDEXED) + " ").collect();
     let doc = Doc {
         kind: DocKind::Postmortem,
         id: incident.id.to_string(),
-        title: format!("Postmortem of {} {}", incident.id, incident.title),
-        text: document.sections.iter().map(|s| s.body.as_str()).collect::<Vec<_>>().join("\n"),
-        url: format!("/incidents/{}/postmortem", incident.id),
+        title: format!("{}: {}", incident.id, incident.title),
+        text,
+        url: document.head.path(),
         private_incident: incident.private.then_some(incident.id.0),
         at: now,
     };
-    search::upsert(tx, doc).await
+    search::upsert(tx, doc).await?;
+    Ok(document)
 }
 
 /// Saves one section.
@@ -136,9 +140,7 @@ pub async fn save(tx: &Tx, incident: &Incident, edit: &Edit, by: &By, now: Times
     }
     store::touch(tx, document.head.id, now).await?;
     tx.announce(format!("incident:{}", incident.id.0));
-    let document = get(tx, incident.id).await?;
-    index(tx, incident, &document, now).await?;
-    Ok(Saved::Done(document))
+    Ok(Saved::Done(indexed(tx, incident, now).await?))
 }
 
 fn clash(document: &Document, key: SectionKey, yours: String) -> Clash {

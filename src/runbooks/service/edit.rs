@@ -4,13 +4,16 @@ use crate::clock::Timestamp;
 use crate::db::Tx;
 use crate::error::{Error, FieldErrors, Result};
 use crate::incidents::By;
-use crate::markdown::slugify;
+use crate::markdown::{self, slugify};
 use crate::search::{self, Doc, DocKind};
 
 use super::super::model::record::{Head, Origin, Runbook};
 use super::super::model::{self, ParsedRunbook};
 use super::super::store::runbooks as store;
 use super::{get, get_version, parse_stored};
+
+/// So much of a runbook's text is indexed, in characters.
+const MAX_INDEXED: usize = 50_000;
 
 /// A text to save.
 #[derive(Clone, Debug)]
@@ -32,7 +35,7 @@ pub async fn create(tx: &Tx, slug: Option<&str>, draft: &Draft, by: &By, now: Ti
     let id = store::insert(tx, &slug, &head, now)
         .await?
         .ok_or_else(|| Error::invalid("slug", format!("'{slug}' is taken by another runbook")))?;
-    write_version(tx, id, 0, &parsed, draft, by, now).await?;
+    write_version(tx, &Which { id, slug: &slug, base: 0 }, &parsed, draft, by, now).await?;
     get(tx, &slug).await
 }
 
@@ -49,7 +52,7 @@ pub async fn save(tx: &Tx, runbook: &Runbook, base: i64, draft: &Draft, by: &By,
     if current.hash == model::content_hash(&draft.source) && runbook.archived_at.is_none() {
         return Ok(runbook.clone());
     }
-    write_version(tx, runbook.id, base, &parsed, draft, by, now).await?;
+    write_version(tx, &Which { id: runbook.id, slug: &runbook.slug, base }, &parsed, draft, by, now).await?;
     get(tx, &runbook.slug).await
 }
 
@@ -72,6 +75,7 @@ pub async fn decide_pending(tx: &Tx, slug: &str, take_file: bool, now: Timestamp
         if !store::set_current(tx, runbook.id, runbook.version, pending, &Head::of(&parsed), now).await? {
             return Err(stale(&runbook));
         }
+        index(tx, slug, &parsed, now).await?;
     }
     store::set_pending(tx, runbook.id, None).await?;
     tx.announce("runbooks");
@@ -90,6 +94,12 @@ pub async fn restore(tx: &Tx, slug: &str, number: i64, by: &By, now: Timestamp) 
 pub async fn archive(tx: &Tx, slug: &str, archived: bool, now: Timestamp) -> Result<Runbook> {
     let runbook = get(tx, slug).await?;
     store::set_archived(tx, runbook.id, archived.then_some(now)).await?;
+    if archived {
+        search::remove(tx, DocKind::Runbook, slug).await?;
+    } else {
+        let current = get_version(tx, &runbook, runbook.version).await?;
+        index(tx, slug, &parse_stored(&current.source)?, now).await?;
+    }
     tx.announce("runbooks");
     get(tx, slug).await
 }
@@ -105,34 +115,51 @@ pub fn check(source: &str) -> Result<ParsedRunbook> {
     })
 }
 
+/// The runbook that gets a new version, and the version that it must be at.
+pub(super) struct Which<'a> {
+    pub id: i64,
+    pub slug: &'a str,
+    pub base: i64,
+}
+
 /// Stores the text under the next free number and makes it current.
 pub(super) async fn write_version(
     tx: &Tx,
-    id: i64,
-    base: i64,
+    which: &Which<'_>,
     parsed: &ParsedRunbook,
     draft: &Draft,
     by: &By,
     now: Timestamp,
 ) -> Result<i64> {
-    let number = add_version(tx, id, draft, by, now).await?;
-    if !store::set_current(tx, id, base, number, &Head::of(parsed), now).await? {
+    let number = add_version(tx, which.id, draft, by, now).await?;
+    if !store::set_current(tx, which.id, which.base, number, &Head::of(parsed), now).await? {
         return Err(Error::Conflict("somebody else saved this runbook meanwhile".to_owned()));
     }
-    if let Some(slug) = store::slug_by_id(tx, id).await? {
-        let doc = Doc {
-            kind: DocKind::Runbook,
-            title: parsed.front.title.clone(),
-            text: parsed.body.clone(),
-            url: format!("/runbooks/{slug}"),
-            id: slug,
-            private_incident: None,
-            at: now,
-        };
-        search::upsert(tx, doc).await?;
-    }
+    index(tx, which.slug, parsed, now).await?;
     tx.announce("runbooks");
     Ok(number)
+}
+
+/// Lets the search find the current text.
+async fn index(tx: &Tx, slug: &str, parsed: &ParsedRunbook, now: Timestamp) -> Result<()> {
+    let front = &parsed.front;
+    let text = format!(
+        "{} {} {} {}",
+        front.summary.as_deref().unwrap_or_default(),
+        front.tags.join(" "),
+        front.services.join(" "),
+        markdown::plain_text(&parsed.body, MAX_INDEXED)
+    );
+    let doc = Doc {
+        kind: DocKind::Runbook,
+        id: slug.to_owned(),
+        title: front.title.clone(),
+        text,
+        url: format!("/runbooks/{slug}"),
+        private_incident: None,
+        at: now,
+    };
+    search::upsert(tx, doc).await
 }
 
 /// Stores the text under the next free number, without making it current.

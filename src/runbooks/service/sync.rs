@@ -17,7 +17,7 @@ use crate::incidents::By;
 use super::super::model::record::{Head, Origin};
 use super::super::model::{self, ParsedRunbook, Problem};
 use super::super::store::{problems, runbooks as store};
-use super::edit::{self, Draft};
+use super::edit::{self, Draft, Which};
 use super::folder::{self, FolderFile};
 use super::get_version;
 
@@ -113,7 +113,7 @@ async fn take_in_text(
     let Some(runbook) = store::find(tx, &slug).await? else {
         // `None` when another node was faster: it took in the same file.
         let Some(id) = store::insert(tx, &slug, &Head::of(parsed), now).await? else { return Ok(()) };
-        edit::write_version(tx, id, 0, parsed, &draft, &by, now).await?;
+        edit::write_version(tx, &Which { id, slug: &slug, base: 0 }, parsed, &draft, &by, now).await?;
         store::set_file(tx, id, &file.name, hash).await?;
         report.taken.push(file.name.clone());
         return Ok(());
@@ -124,7 +124,8 @@ async fn take_in_text(
     } else if runbook.file_hash.as_deref() == Some(hash) {
         // The file is back as it was; the page had changed meanwhile, and stays.
     } else if runbook.file_hash.as_deref() == Some(current.hash.as_str()) {
-        edit::write_version(tx, runbook.id, runbook.version, parsed, &draft, &by, now).await?;
+        let which = Which { id: runbook.id, slug: &slug, base: runbook.version };
+        edit::write_version(tx, &which, parsed, &draft, &by, now).await?;
         store::set_pending(tx, runbook.id, None).await?;
         report.taken.push(file.name.clone());
     } else {
