@@ -18,8 +18,8 @@ use crate::state::AppState;
 use crate::traces::SpanStore;
 use crate::web::{self, Routes};
 use crate::{
-    accounts, alerts, deployments, health, inbox, incidents, logs, openapi, postmortems, reports, runbooks,
-    search, services, suspects, traces,
+    accounts, alerts, deployments, health, inbox, incidents, logs, openapi, postmortems, reports, runbooks, search,
+    services, suspects, traces,
 };
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.

@@ -361,8 +361,3 @@ pub async fn versions(db: &Db, id: i64, limit: i64) -> Result<Vec<Version>> {
         .await?;
     rows.into_iter().map(VersionRow::into_version).collect()
 }
-
-/// The slug of a runbook, for what links to it.
-pub async fn slug_by_id(db: &Db, id: i64) -> Result<Option<String>> {
-    Ok(db.fetch_optional::<(String,)>("SELECT slug FROM runbooks WHERE id = $1", args![id]).await?.map(|r| r.0))
-}
