@@ -228,7 +228,11 @@ async fn open(
         detected_at: start,
         ..DeclareInput::default()
     };
-    let declare = input.normalize(now, Source::Alert).map_err(Error::Invalid)?;
+    let mut declare = input.normalize(now, Source::Alert).map_err(Error::Invalid)?;
+    // Nobody typed the time of the declaration either.
+    for milestone in &mut declare.milestones {
+        milestone.source = Source::Alert;
+    }
     let incident = incidents::declare(tx, &declare, by, now).await?;
     for alert in new.iter().take(KEPT_AS_EVIDENCE) {
         add_evidence(tx, incident, &super::evidence_of(alert), by, now).await?;
