@@ -2,6 +2,11 @@
 //!
 //! On the demo's year and on 100,000 generated incidents; set `FAULTLINE_BENCH_INCIDENTS` for another
 //! number. What the network adds is measured by `benches/serve.rs`.
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    reason = "criterion's macros make public items; a bench that cannot run says why"
+)]
 
 use std::sync::Arc;
 
