@@ -36,8 +36,13 @@ pub(super) fn sentence(f: &Findings<'_>, suspects: &[Suspect]) -> Option<String>
         Some(effect) => format!("{effect}{comma} {cause}."),
         None => {
             let telling = service.reasons.iter().find(|r| r.signal != Signal::Change);
+            let what = match telling.map(|r| r.signal) {
+                Some(Signal::Pattern | Signal::Mix) => "Requests go another way",
+                Some(Signal::OwnTime | Signal::CallGap) => "Requests take longer",
+                _ => "Requests fare worse",
+            };
             let reason = telling.map(|r| format!(": {}", r.text)).unwrap_or_default();
-            format!("Requests go another way{comma} {cause}{reason}.")
+            format!("{what}{comma} {cause}{reason}.")
         }
     })
 }
