@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::model::SuspectKind;
+use super::model::{Suspect, SuspectKind};
 use crate::clock::Timestamp;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -51,13 +51,26 @@ pub struct Subject {
 }
 
 impl Subject {
-    pub fn title(&self) -> String {
+    /// The service, with its operation or version.
+    pub fn name(&self) -> String {
         let what = if self.operation.is_empty() { &self.version } else { &self.operation };
-        let title = format!("{} {what}", self.service);
+        format!("{} {what}", self.service).trim_end().to_owned()
+    }
+
+    /// The same as it stands in a sentence.
+    pub fn title(&self) -> String {
         match self.kind {
-            SuspectKind::Deployment => format!("the deployment of {}", title.trim_end()),
-            SuspectKind::Service | SuspectKind::Operation => title.trim_end().to_owned(),
+            SuspectKind::Deployment => format!("the deployment of {}", self.name()),
+            SuspectKind::Service | SuspectKind::Operation => self.name(),
         }
+    }
+
+    /// Whether this names the suspect of a ranking.
+    pub fn is_about(&self, suspect: &Suspect) -> bool {
+        self.kind == suspect.kind
+            && self.service == suspect.service
+            && self.operation == suspect.operation.as_deref().unwrap_or_default()
+            && self.version == suspect.version.as_deref().unwrap_or_default()
     }
 }
 

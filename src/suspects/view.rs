@@ -66,15 +66,7 @@ pub fn cards(kept: &Kept, verdicts: &[Given]) -> Vec<Card> {
         .suspects
         .iter()
         .map(|s| Card {
-            verdict: verdicts
-                .iter()
-                .find(|v| {
-                    v.subject.kind == s.kind
-                        && v.subject.service == s.service
-                        && v.subject.operation == s.operation.as_deref().unwrap_or_default()
-                        && v.subject.version == s.version.as_deref().unwrap_or_default()
-                })
-                .cloned(),
+            verdict: verdicts.iter().find(|v| v.subject.is_about(s)).cloned(),
             example: s.reasons.iter().find_map(|r| match &r.evidence {
                 Some(EvidenceRef::Trace(id)) => Some(id.clone()),
                 _ => None,

@@ -7,9 +7,10 @@ use crate::incidents::model::record::{Evidence, Incident, Task};
 use crate::incidents::model::{Role, TaskKind, TaskState};
 use crate::incidents::{self, EvidenceKind};
 use crate::runbooks::service::runs;
+use crate::suspects;
 
 use super::super::model::record::{
-    AlertFact, ChangeFact, EvidenceFact, FollowUp, Record, RecordedTime, StepFact, StoryEntry,
+    AlertFact, ChangeFact, EvidenceFact, FollowUp, Record, RecordedTime, StepFact, StoryEntry, SuspectFact, Verdict,
 };
 
 /// Bounds on what a draft is made from.
@@ -41,12 +42,41 @@ pub async fn record(db: &Db, incident: &Incident) -> Result<Record> {
             .collect(),
         alerts: alert_facts(db, incident, &evidence).await?,
         changes: changes(db, &evidence).await?,
-        suspects: Vec::new(),
+        suspects: suspect_facts(db, incident).await?,
         story: story(db, incident).await?,
         steps: steps(db, incident).await?,
         follow_ups: follow_ups(db, incident).await?,
         evidence: evidence.iter().map(fact).collect(),
     })
+}
+
+/// What people said about suspects; and the clear suspects of the ranking on which nobody has said anything yet.
+async fn suspect_facts(db: &Db, incident: &Incident) -> Result<Vec<SuspectFact>> {
+    let ranking = suspects::find(db, incident.id).await?.map(|kept| kept.ranking).unwrap_or_default();
+    let reasons = |s: &suspects::model::Suspect| s.reasons.iter().map(|r| r.text.clone()).collect::<Vec<_>>();
+    let given = suspects::verdicts(db, incident.id).await?;
+    let mut facts: Vec<SuspectFact> = given
+        .iter()
+        .map(|g| SuspectFact {
+            kind: g.subject.kind.name().to_owned(),
+            name: g.subject.name(),
+            reasons: ranking.suspects.iter().find(|s| g.subject.is_about(s)).map(reasons).unwrap_or_default(),
+            verdict: match g.verdict {
+                suspects::verdict::Verdict::Caused => Verdict::Confirmed,
+                suspects::verdict::Verdict::Fixed => Verdict::FixedBy,
+                suspects::verdict::Verdict::NotIt => Verdict::Rejected,
+            },
+        })
+        .collect();
+    let open = ranking.suspects.iter().filter(|s| s.score >= suspects::ranking::CLEAR);
+    let open = open.filter(|s| !given.iter().any(|g| g.subject.is_about(s)));
+    facts.extend(open.map(|s| SuspectFact {
+        kind: s.kind.name().to_owned(),
+        name: s.title(),
+        reasons: reasons(s),
+        verdict: Verdict::Open,
+    }));
+    Ok(facts)
 }
 
 async fn story(db: &Db, incident: &Incident) -> Result<Vec<StoryEntry>> {
