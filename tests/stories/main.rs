@@ -15,6 +15,7 @@ mod changes;
 mod inbox;
 mod incidents;
 mod incidents_api;
+mod live;
 mod openapi;
 mod permissions;
 mod postmortems;
