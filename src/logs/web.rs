@@ -22,15 +22,22 @@ const PAGE: usize = 100;
 #[serde(default)]
 pub(super) struct LogQuery {
     service: String,
+    #[serde(alias = "trace_id")]
     trace: String,
+    #[serde(alias = "severity")]
     level: String,
     q: String,
     from: String,
     to: String,
     cursor: String,
+    limit: Option<usize>,
 }
 
 impl LogQuery {
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(PAGE).clamp(1, 200)
+    }
+
     fn filter(&self) -> Result<LogFilter> {
         let time = |field: &str, text: &str| match text.trim() {
             "" => Ok(None),
@@ -96,7 +103,7 @@ struct ListPage {
 pub(super) async fn list(cx: Cx, Query(query): Query<LogQuery>) -> Result<Response> {
     let filter = query.filter().and_then(|f| Ok((f, query.before()?)));
     let (complaint, (lines, more)) = match filter {
-        Ok((filter, before)) => (None, service::search(&cx.state.db, &filter, before, PAGE).await?),
+        Ok((filter, before)) => (None, service::search(&cx.state.db, &filter, before, query.limit()).await?),
         Err(error) => (Some(error.to_string()), (Vec::new(), false)),
     };
     let next = lines.last().filter(|_| more).map(|l| query.link(&cursor_of(l)));
@@ -116,13 +123,13 @@ fn cursor_of(line: &LogLine) -> String {
     Cursor { sort: line.at.as_micros(), id: line.id }.encode()
 }
 
-/// `GET /api/v1/logs?service=&trace=&level=&q=&from=&to=&cursor=`. Counting a text search would read
+/// `GET /api/v1/logs?service=&trace_id=&severity=&q=&from=&to=&cursor=`. Counting a text search would read
 /// everything, so there is no total.
 pub(super) async fn list_json(
     State(state): State<AppState>,
     Query(query): Query<LogQuery>,
 ) -> Result<Json<serde_json::Value>> {
-    let (lines, more) = service::search(&state.db, &query.filter()?, query.before()?, PAGE).await?;
+    let (lines, more) = service::search(&state.db, &query.filter()?, query.before()?, query.limit()).await?;
     let next_cursor = lines.last().filter(|_| more).map(cursor_of);
     Ok(Json(serde_json::json!({ "items": lines, "next_cursor": next_cursor })))
 }

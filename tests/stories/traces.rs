@@ -169,7 +169,7 @@ crate::on_both! {
         viewer.get(&format!("/logs?trace={TRACE}")).await.expect(200).contains("stock table locked");
         viewer.get("/logs?trace=xyz").await.expect(200).contains("is not a whole trace id");
         let mut api = app.api(Role::Viewer).await;
-        let found = api.get("/api/v1/logs?service=inventory").await.expect(200).json();
+        let found = api.get(&format!("/api/v1/logs?service=inventory&severity=error&trace_id={TRACE}&limit=5")).await.expect(200).json();
         assert_eq!(found["items"][0]["severity"], 17);
     }
 
