@@ -125,3 +125,25 @@ on_both! {
         viewer.get("/search?q=-only").await.expect(200).contains("Say what to look for");
     }
 }
+
+on_both! {
+    async fn what_people_write_is_found_where_they_wrote_it(app: TestApp) {
+        let mut ada = app.browser(Role::Commander).await;
+        let mut api = app.api(Role::Commander).await;
+        let service = serde_json::json!({"slug": "inventory", "name": "Inventory", "owner_team": "Warehouse"});
+        api.post_json("/api/v1/services", &service).await.expect(201);
+        let incident = serde_json::json!({"title": "Stock counts drift", "severity": "SEV2", "services": ["inventory"]});
+        let id = api.post_json("/api/v1/incidents", &incident).await.expect(201).json()["id"].as_str().expect("an id").to_owned();
+        let entry = serde_json::json!({"text": "The reconciler skipped a shard", "story": true});
+        api.post_json(&format!("/api/v1/incidents/{id}/timeline"), &entry).await.expect(201);
+        ada.get("/search?q=drift").await.expect(200).contains(&format!("/incidents/{id}"));
+        ada.get("/search?q=reconciler").await.expect(200).contains(&format!("/incidents/{id}/timeline#entry-"));
+        ada.get("/search?q=warehouse").await.expect(200).contains("/services/inventory");
+        // A private incident takes its entries with it.
+        let hide = serde_json::json!({"private": true});
+        api.json(axum::http::Method::PATCH, &format!("/api/v1/incidents/{id}"), &hide).await.expect(200);
+        ada.get("/search?q=reconciler").await.expect(200).contains("Nothing found");
+        ada.get("/search?q=drift").await.expect(200).contains("Nothing found");
+        app.browser(Role::Admin).await.get("/search?q=reconciler").await.expect(200).contains(&id);
+    }
+}
