@@ -76,7 +76,7 @@ pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
 
 /// What the rooms know of an incident that runbooks ask for: conditions' facts, variables' values.
 pub fn runbook_sources() -> runbooks::hooks::Sources {
-    runbooks::hooks::Sources::new(vec![Box::new(facts::AlertFacts)])
+    runbooks::hooks::Sources::new(vec![Box::new(facts::AlertFacts), Box::new(facts::SuspectFacts)])
 }
 
 /// What the rooms add to a service's page.

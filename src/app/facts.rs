@@ -10,6 +10,7 @@ use crate::db::Db;
 use crate::error::Result;
 use crate::incidents::IncidentId;
 use crate::runbooks::hooks::{FactSource, Known};
+use crate::suspects;
 
 /// Alerts of an incident that are looked at.
 const MAX_ALERTS: i64 = 100;
@@ -30,6 +31,29 @@ impl FactSource for AlertFacts {
                 known.facts.alerts.push(labels);
                 if !alert.runbook_url.is_empty() {
                     known.facts.runbook_links.push((alert.title, alert.runbook_url));
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Suspects that are looked at.
+const MAX_SUSPECTS: usize = 3;
+
+/// Kinds of the leading suspects, and the suspected deployment's service and version.
+pub struct SuspectFacts;
+
+impl FactSource for SuspectFacts {
+    fn add<'a>(&'a self, db: &'a Db, incident: IncidentId, known: &'a mut Known) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let Some(kept) = suspects::find(db, incident).await? else { return Ok(()) };
+            let earnest = kept.ranking.suspects.iter().filter(|s| s.score >= suspects::ranking::CLEAR);
+            for suspect in earnest.take(MAX_SUSPECTS) {
+                known.facts.suspects.push((suspect.kind.name().to_owned(), suspect.title()));
+                if let Some(version) = &suspect.version {
+                    known.offer("deployment.service", &suspect.service);
+                    known.offer("deployment.version", version);
                 }
             }
             Ok(())
