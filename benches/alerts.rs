@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --bench alerts`. `benches/load/alerts.py` measures the running server beside Debian's
 //! Alertmanager.
+#![expect(clippy::expect_used, reason = "a bench that cannot start stops")]
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
 use std::collections::BTreeMap;

@@ -52,7 +52,6 @@ for (const block of document.querySelectorAll(".prose pre.code")) {
 // Command palette on Ctrl+K: pages and whatever the search finds. Without scripts there is /search.
 const paletteCommands = () => [
   ...[...document.querySelectorAll(".nav a, [data-key='c']")].map((a) => ({ title: a.textContent, url: a.getAttribute("href"), kind: "page" })),
-  { title: "Status page", url: "/status", kind: "page" },
   { title: "Settings", url: "/settings", kind: "page" },
 ];
 

@@ -134,8 +134,8 @@ fn telemetry_reasons(f: &Findings<'_>, service: &str, on: &impl Fn(Signal) -> bo
     }
     let Some(id) = f.names.find(service) else { return out };
     slow_reasons(f, id, &mut out);
-    let telling = |d: &&Departure| d.place.0 == id && d.strength >= TELLING;
-    let mut departures: Vec<&Departure> = f.patterns.departures.iter().filter(telling).collect();
+    let mut departures: Vec<&Departure> =
+        f.patterns.departures.iter().filter(|d| d.place.0 == id && d.strength >= TELLING).collect();
     departures.sort_by(|a, b| b.strength.total_cmp(&a.strength));
     out.extend(departures.into_iter().take(2).map(|d| departure_reason(f, d)));
     if let Some((shift, place)) = f.patterns.mix.get(&id).filter(|m| m.0 >= TELLING) {

@@ -44,8 +44,6 @@ impl TraceId {
     pub const fn low64(self) -> u64 {
         self.0 as u64
     }
-
-    #[expect(clippy::cast_possible_truncation, reason = "the high half fits after the shift")]
     pub const fn high64(self) -> u64 {
         (self.0 >> 64) as u64
     }

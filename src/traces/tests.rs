@@ -1,4 +1,5 @@
 //! The store and the actions against a real database.
+#![expect(clippy::cast_possible_truncation, reason = "the numbers of these traces are small")]
 
 use std::collections::HashSet;
 

@@ -146,7 +146,7 @@ on_both! {
             admin.get(&path).await.expect(200).contains("http://faultline.test");
             let answer = admin.post_form(&format!("{path}/test"), &[]).await;
             assert!(answer.location().starts_with("/settings/deliveries/"), "{}: {}", source.as_str(), answer.text());
-            admin.get(&answer.location().to_owned()).await.expect(200).contains("processed");
+            admin.get(answer.location()).await.expect(200).contains("processed");
         }
         // Prometheus and Alertmanager tell of the same labels: one alert.
         assert_eq!(total(&app, "status=firing").await, 11);

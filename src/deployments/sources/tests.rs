@@ -21,6 +21,7 @@ fn only(parsed: Result<Parsed, Unreadable>) -> ChangeEvent {
     parsed.changes.into_iter().next().expect("one")
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the fields that it is compared with are optional")]
 fn at(text: &str) -> Option<Timestamp> {
     Some(Timestamp::parse(text).expect("a time"))
 }

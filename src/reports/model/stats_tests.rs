@@ -1,4 +1,5 @@
 //! Percentiles, intervals and histograms against slow oracles that share no code with them.
+#![expect(clippy::cast_possible_truncation, reason = "the samples are far smaller")]
 
 use proptest::prelude::*;
 

@@ -94,8 +94,8 @@ pub(super) async fn show(cx: Cx, Query(query): Query<ListQuery>) -> Result<Respo
         filter.after = store::title_of(db, cursor.id).await?.map(|title| (title, cursor.id));
     }
     let mut runbooks = store::page(db, &filter, PAGE + 1).await?;
-    let more = runbooks.len() > PAGE as usize;
-    runbooks.truncate(PAGE as usize);
+    let more = runbooks.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
+    runbooks.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
     let next = runbooks.last().filter(|_| more).map(|r| query.next(&Cursor { sort: 0, id: r.id }.encode()));
     let broken_files = if cx.actor()?.can(crate::accounts::Role::Admin) {
         problem_store::list(db, 200).await?.iter().filter(|f| f.has_errors).count()

@@ -163,7 +163,7 @@ impl Service {
         let name = format!("{}-{at}", WORDS[dice.below(WORDS.len())]);
         let operations = (0..=dice.below(4))
             .map(|op| Operation {
-                name: format!("{}/op{op}", name),
+                name: format!("{name}/op{op}"),
                 own_ms: dice.between(0.3, 4.0) * dice.jitter(0.7),
                 inner: dice.below(4),
                 calls: Vec::new(),

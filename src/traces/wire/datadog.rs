@@ -55,7 +55,9 @@ fn span_from_json(json: &Json, high: u64, pool: &mut ResourcePool) -> Result<Spa
     if !json.is_object() {
         return Err("a span is a map".to_owned());
     }
-    let trace_id = TraceId::from_halves(high, number("trace_id")?).ok_or("trace_id is zero")?;
+    // The high half comes from the chunk's tag, so a zero low half must be caught before they are joined.
+    let low = number("trace_id")?;
+    let trace_id = TraceId::from_halves(high, low).filter(|_| low != 0).ok_or("trace_id is zero")?;
     let span_id = SpanId::new(number("span_id")?).ok_or("span_id is zero")?;
     let text = |field: &str| json.get(field).and_then(Json::as_str).unwrap_or_default();
     let meta = |key: &str| json.get("meta").and_then(|m| m.get(key)).and_then(Json::as_str).unwrap_or_default();
