@@ -93,7 +93,7 @@ async fn declare(app: &TestApp, impact: Timestamp, private: bool) -> IncidentId 
         title: "Requests go wrong".into(),
         severity: "SEV2".into(),
         private,
-        impact_started_at: impact.to_rfc3339().into(),
+        impact_started_at: impact.to_rfc3339(),
         ..DeclareInput::default()
     };
     let now = app.state.now();
