@@ -7,8 +7,7 @@ use crate::incidents::model::record::{Evidence, Incident, Task};
 use crate::incidents::model::{Role, TaskKind, TaskState};
 use crate::incidents::{self, EvidenceKind};
 use crate::runbooks::service::runs;
-use crate::suspects::verdict::{Given, Verdict as Said};
-use crate::suspects::{self, model::Suspect};
+use crate::suspects;
 
 use super::super::model::record::{
     AlertFact, ChangeFact, EvidenceFact, FollowUp, Record, RecordedTime, StepFact, StoryEntry, SuspectFact, Verdict,
@@ -20,7 +19,6 @@ const MAX_EVIDENCE: i64 = 500;
 const MAX_TASKS: i64 = 500;
 const MAX_ALERTS: i64 = 200;
 const MAX_CHANGES: usize = 50;
-const MAX_SUSPECTS: usize = 5;
 
 /// What is known of the incident now.
 pub async fn record(db: &Db, incident: &Incident) -> Result<Record> {
@@ -159,56 +157,6 @@ fn attached_alert(e: &Evidence) -> Option<AlertFact> {
         last_seen: at,
         count: 1,
     })
-}
-
-/// What was suspected in earnest, and what people said about it.
-async fn suspect_facts(db: &Db, incident: &Incident) -> Result<Vec<SuspectFact>> {
-    let kept = suspects::find(db, incident.id).await?;
-    let given = suspects::verdicts(db, incident.id).await?;
-    let ranked = kept.map(|k| k.ranking.suspects).unwrap_or_default();
-    let said_of = |s: &Suspect| given.iter().find(|g| is_about(g, s)).map_or(Verdict::Open, |g| verdict(g.verdict));
-    let mut facts: Vec<SuspectFact> = ranked
-        .iter()
-        .filter(|s| s.score >= suspects::ranking::CLEAR || given.iter().any(|g| is_about(g, s)))
-        .take(MAX_SUSPECTS)
-        .map(|s| SuspectFact {
-            kind: s.kind.name().to_owned(),
-            name: s.title(),
-            reasons: s.reasons.iter().map(|r| r.text.clone()).collect(),
-            verdict: said_of(s),
-        })
-        .collect();
-    // A person may confirm what the ranking did not have.
-    facts.extend(given.iter().filter(|g| !ranked.iter().any(|s| is_about(g, s))).map(|g| {
-        SuspectFact {
-            kind: g.subject.kind.name().to_owned(),
-            name: [&g.subject.service, &g.subject.operation, &g.subject.version]
-                .into_iter()
-                .filter(|p| !p.is_empty())
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(" "),
-            reasons: vec![format!("confirmed by {}", g.by_name)],
-            verdict: verdict(g.verdict),
-        }
-    }));
-    Ok(facts)
-}
-
-fn is_about(given: &Given, suspect: &Suspect) -> bool {
-    let subject = &given.subject;
-    subject.kind == suspect.kind
-        && subject.service == suspect.service
-        && subject.operation == suspect.operation.as_deref().unwrap_or_default()
-        && subject.version == suspect.version.as_deref().unwrap_or_default()
-}
-
-const fn verdict(said: Said) -> Verdict {
-    match said {
-        Said::Caused => Verdict::Confirmed,
-        Said::Fixed => Verdict::FixedBy,
-        Said::NotIt => Verdict::Rejected,
-    }
 }
 
 /// Attached changes, as they were when they were attached.
