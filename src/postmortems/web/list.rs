@@ -62,8 +62,8 @@ pub(super) async fn show(cx: Cx, Query(query): Query<ListQuery>) -> Result<Respo
     let total = service::count(&cx.state.db, &filter, viewer, MAX_COUNT).await?;
     filter.beyond = Cursor::from_param(Some(&query.cursor))?.map(|c| (Timestamp::from_micros(c.sort), c.id));
     let mut rows = service::page(&cx.state.db, &filter, viewer, PAGE + 1).await?;
-    let more = rows.len() > PAGE as usize;
-    rows.truncate(PAGE as usize);
+    let more = rows.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
+    rows.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
     let last = rows.last().filter(|_| more);
     let next = last.map(|r| query.next(&Cursor { sort: r.updated_at.as_micros(), id: r.id }.encode()));
     render(&ListPage { shell: cx.shell("Postmortems"), query, rows, total, next, states: State::ALL })
