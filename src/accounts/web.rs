@@ -34,6 +34,7 @@ pub(super) fn routes() -> Routes {
 
 /// Sign-ins per address and minute before an answer of 429; argon2 makes each one dear for us.
 static ATTEMPTS: LazyLock<DefaultKeyedRateLimiter<String>> = LazyLock::new(|| {
+    // Evaluated by the compiler: a zero here would not build.
     const PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
     DefaultKeyedRateLimiter::keyed(Quota::per_minute(PER_MINUTE))
 });
