@@ -2,12 +2,14 @@
 FROM rust:1-slim-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc g++ libc6-dev make && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-# Dependencies first, so that a change of the source does not build them again.
+# Dependencies first, against an empty crate, so that a change of the source does not build them again. The
+# whole manifest stays: another profile or feature would build them twice.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir -p src benches && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \
- && sed -i '/^\[\[bench\]\]/,$d' Cargo.toml && cargo build --release --locked; rm -rf src
+ && sed -n 's/^name = "\(.*\)"$/\1/p' Cargo.toml | tail -n +3 | while read -r bench; do touch "benches/$bench.rs"; done \
+ && cargo build --release --locked --bin faultline
 COPY . .
-RUN touch src/main.rs src/lib.rs && cargo build --release --locked
+RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin faultline
 
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl \

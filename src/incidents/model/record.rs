@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, human_duration};
 
 use super::{
     EntryKind, EvidenceKind, IncidentId, Kind, Layer, MilestoneName, MilestoneTimes, Role, Severity, Source, Status,
@@ -38,6 +38,15 @@ impl Incident {
     /// How long it has lasted, or lasted in all.
     pub fn age(&self, now: Timestamp) -> chrono::TimeDelta {
         self.ended_at.unwrap_or(now) - self.started_at
+    }
+
+    /// [`age`](Self::age) in words; a dash for one that ended as a duplicate or as no incident, whose
+    /// clock means nothing.
+    pub fn age_words(&self, now: Timestamp) -> String {
+        if self.ended_at.is_none() && matches!(self.status, Status::Merged | Status::Declined) {
+            return "–".to_owned();
+        }
+        human_duration(self.age(now))
     }
 
     /// `/incidents/INC-12`

@@ -4,7 +4,6 @@ use askama::Template;
 use axum::Extension;
 use axum::response::Response;
 
-use crate::clock::human_duration;
 use crate::error::Result;
 use crate::web::{Cx, Limit, Shell, render};
 
@@ -26,7 +25,7 @@ struct DashboardPage {
 
 impl DashboardPage {
     fn age(&self, listed: &Listed) -> String {
-        human_duration(listed.incident.age(self.shell.now))
+        listed.incident.age_words(self.shell.now)
     }
 
     /// The number of open incidents of a severity, for the strip on top.

@@ -5,7 +5,6 @@ use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::clock::human_duration;
 use crate::error::{Error, FieldErrors, Result};
 use crate::services;
 use crate::web::{Cx, Page, Shell, redirect, render, render_with_status};
@@ -32,7 +31,7 @@ impl ListPage {
     }
 
     fn age(&self, listed: &Listed) -> String {
-        human_duration(listed.incident.age(self.shell.now))
+        listed.incident.age_words(self.shell.now)
     }
 
     fn status_is(&self, word: &str) -> bool {

@@ -6,7 +6,6 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
-use crate::clock::human_duration;
 use crate::error::{FieldErrors, Result};
 use crate::markdown::{self, SafeHtml};
 use crate::web::{Shell, redirect_with_flash, render_with_status};
@@ -140,7 +139,7 @@ pub(super) async fn show_with(at: &At, forms: Forms) -> Result<Response> {
     let page = IncidentPage {
         shell: at.cx.shell(format!("{id} {}", at.incident.title)).live(&[&format!("incident:{}", id.0)]),
         summary: markdown::render(&at.incident.summary),
-        age: human_duration(at.incident.age(now)),
+        age: at.incident.age_words(now),
         commander: holders.iter().find(|h| h.role == Role::Commander).map(|h| h.name.clone()),
         roles: role_table(&holders),
         milestones: milestone_table(&milestones, &history),

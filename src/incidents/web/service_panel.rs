@@ -4,7 +4,7 @@ use askama::Template;
 use futures::future::BoxFuture;
 
 use crate::accounts::Actor;
-use crate::clock::{Timestamp, human_duration};
+use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::services::Service;
@@ -27,7 +27,7 @@ struct ServicePanelPage {
 
 impl ServicePanelPage {
     fn age(&self, listed: &Listed) -> String {
-        human_duration(listed.incident.age(self.now))
+        listed.incident.age_words(self.now)
     }
 }
 
