@@ -79,13 +79,20 @@ pub fn runbook_sources() -> runbooks::hooks::Sources {
     runbooks::hooks::Sources::new(vec![Box::new(facts::AlertFacts), Box::new(facts::SuspectFacts)])
 }
 
-/// What the rooms add to a service's page.
+/// What the rooms add to a service's page and to the catalogue's list.
 pub fn service_hooks() -> services::hooks::Hooks {
-    services::hooks::Hooks::new(vec![
-        Box::new(incidents::ServiceIncidents),
-        Box::new(alerts::hooks::ServiceAlerts),
-        Box::new(traces::ServiceTraces),
-    ])
+    services::hooks::Hooks::new(
+        vec![
+            Box::new(incidents::ServiceIncidents),
+            Box::new(alerts::hooks::ServiceAlerts),
+            Box::new(traces::ServiceTraces),
+        ],
+        vec![
+            Box::new(incidents::OpenIncidents),
+            Box::new(alerts::columns::FiringAlerts),
+            Box::new(deployments::LastChange),
+        ],
+    )
 }
 
 /// The service that answers every request.

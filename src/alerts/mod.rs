@@ -5,6 +5,7 @@
 //! (`model`). Not here: how a delivery is received, kept and replayed (`crate::inbox`).
 
 pub mod api;
+pub mod columns;
 pub mod grouping;
 pub mod guide;
 pub mod hooks;

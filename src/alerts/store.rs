@@ -2,6 +2,7 @@
 //! change in bulk, [`act`] what people change.
 
 pub mod act;
+pub mod firing;
 pub mod grouping;
 pub mod undo;
 pub mod write;

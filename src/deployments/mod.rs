@@ -6,6 +6,7 @@
 
 mod actions;
 mod api;
+mod columns;
 pub mod evidence;
 pub mod health;
 pub mod input;
@@ -20,6 +21,7 @@ mod store;
 mod web;
 mod words;
 
+pub use columns::LastChange;
 pub use intake::{ChangesProcessor, receivable};
 pub use model::{ChangeEvent, ChangeKind, ChangeSource, ChangeStatus, Deployment};
 pub use panel::RecentChanges;

@@ -1,5 +1,9 @@
 //! The SQL of changes, and nothing else.
 
+mod latest;
+
+pub use latest::{Latest, latest};
+
 use super::model::{ChangeEvent, ChangeKind, ChangeSource, ChangeStatus, Deployment, Progress};
 use super::sources::DERIVED;
 use crate::args;

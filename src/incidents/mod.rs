@@ -30,7 +30,7 @@ pub use service::status::change_status;
 pub use service::timeline::{Append, append_timeline};
 pub use service::{By, evidence, get_visible, people, status, tasks, timeline};
 pub use store::lists::{Filter, Viewer, page, visible};
-pub use web::ServiceIncidents;
+pub use web::{OpenIncidents, ServiceIncidents};
 
 /// Needs [`hooks::Hooks`] as an extension of the router.
 pub fn routes() -> Routes {

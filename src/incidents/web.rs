@@ -9,6 +9,7 @@ mod live;
 mod manage;
 mod milestone;
 mod page;
+mod service_column;
 mod service_panel;
 mod tasks;
 mod timeline;
@@ -31,6 +32,7 @@ use super::model::IncidentId;
 use super::model::record::Incident;
 use super::service::get_visible;
 
+pub use service_column::OpenIncidents;
 pub use service_panel::ServiceIncidents;
 
 pub(super) fn routes() -> Routes {

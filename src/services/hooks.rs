@@ -1,6 +1,7 @@
 //! What other rooms add to a service's page: they import this room, so they register here, once, in
 //! `app.rs`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -45,20 +46,78 @@ pub trait ServicePanel: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<Panel>>>;
 }
 
+/// What another room says of one service in the catalogue's list.
+#[derive(Clone, Debug, Default)]
+pub struct Cell {
+    pub service_id: i64,
+    pub text: String,
+    /// A path of ours.
+    pub link: String,
+    /// When it happened, if it has a time.
+    pub at: Option<Timestamp>,
+    /// Something is wrong now.
+    pub urgent: bool,
+}
+
+/// A column of the catalogue's list that belongs to another room. One query for the whole page.
+pub trait ServiceColumn: Send + Sync {
+    /// Columns stand in this order: incidents 10, alerts 20, deployments 30, on-call 40.
+    fn order(&self) -> i32;
+    fn title(&self) -> &'static str;
+    fn cells<'a>(
+        &'a self,
+        db: &'a Db,
+        services: &'a [Service],
+        actor: &'a Actor,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Cell>>>;
+}
+
+/// A column with the cell of each service that has one, by the service's id.
+pub struct Column {
+    pub title: &'static str,
+    cells: HashMap<i64, Cell>,
+}
+
+impl Column {
+    pub fn cell(&self, service: &Service) -> Option<&Cell> {
+        self.cells.get(&service.id)
+    }
+}
+
 /// All that was registered. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Hooks(Arc<Vec<Box<dyn ServicePanel>>>);
+pub struct Hooks {
+    panels: Arc<Vec<Box<dyn ServicePanel>>>,
+    columns: Arc<Vec<Box<dyn ServiceColumn>>>,
+}
 
 impl Hooks {
-    pub fn new(mut panels: Vec<Box<dyn ServicePanel>>) -> Self {
+    pub fn new(mut panels: Vec<Box<dyn ServicePanel>>, mut columns: Vec<Box<dyn ServiceColumn>>) -> Self {
         panels.sort_by_key(|p| p.order());
-        Self(Arc::new(panels))
+        columns.sort_by_key(|c| c.order());
+        Self { panels: Arc::new(panels), columns: Arc::new(columns) }
+    }
+
+    /// Every column, filled for these services; one that fails is left out and logged.
+    pub async fn columns(&self, db: &Db, services: &[Service], actor: &Actor, now: Timestamp) -> Vec<Column> {
+        let mut filled = Vec::with_capacity(self.columns.len());
+        for hook in self.columns.iter() {
+            match hook.cells(db, services, actor, now).await {
+                Ok(cells) => {
+                    let cells = cells.into_iter().map(|c| (c.service_id, c)).collect();
+                    filled.push(Column { title: hook.title(), cells });
+                }
+                Err(error) => tracing::error!(column = hook.title(), %error, "a column failed"),
+            }
+        }
+        filled
     }
 
     /// Every panel that has something to show; one that fails is left out and logged.
     pub async fn panels(&self, db: &Db, service: &Service, actor: &Actor, now: Timestamp) -> Vec<Panel> {
         let mut shown = Vec::new();
-        for hook in self.0.iter() {
+        for hook in self.panels.iter() {
             match hook.render(db, service, actor, now).await {
                 Ok(panel) => shown.extend(panel),
                 Err(error) => tracing::error!(service = service.slug, %error, "a panel failed"),

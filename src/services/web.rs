@@ -12,7 +12,7 @@ use crate::error::{Error, FieldErrors, Result};
 use crate::markdown::{self, SafeHtml};
 use crate::web::{Access, Cx, Routes, Shell, redirect_with_flash, render, render_with_status};
 
-use super::hooks::{Hooks, Panel};
+use super::hooks::{Column, Hooks, Panel};
 use super::model::{Edge, Service, ServiceInput, tier_meaning};
 use super::{service, store};
 
@@ -45,6 +45,8 @@ struct ListPage {
     shell: Shell,
     query: ListQuery,
     services: Vec<Service>,
+    /// What other rooms know of each: open incidents, firing alerts, the last change.
+    columns: Vec<Column>,
     total: i64,
     teams: Vec<String>,
     next: Option<String>,
@@ -56,7 +58,7 @@ impl ListPage {
     }
 }
 
-async fn list(cx: Cx, Query(query): Query<ListQuery>) -> Result<Response> {
+async fn list(cx: Cx, Extension(hooks): Extension<Hooks>, Query(query): Query<ListQuery>) -> Result<Response> {
     let filter = store::Filter {
         text: query.q.trim().to_owned(),
         team: query.team.trim().to_owned(),
@@ -71,6 +73,7 @@ async fn list(cx: Cx, Query(query): Query<ListQuery>) -> Result<Response> {
     let next = services.last().filter(|_| more).map(|last| next_url(&query, &last.slug));
     render(&ListPage {
         shell: cx.shell("Services").live(&["services"]),
+        columns: hooks.columns(db, &services, cx.actor()?, cx.now()).await,
         total: store::count(db, &filter).await?,
         teams: store::teams(db).await?,
         query,

@@ -33,6 +33,9 @@ on_both! {
         ada.get("/incidents?status=open").await.contains("No incident matches");
         ada.get("/incidents?service=cart&severity=SEV2&q=cart").await.contains("INC-1");
         ada.get("/services/cart").await.expect(200).contains("shop");
+        ada.get("/services").await.expect(200).lacks("/incidents?status=open");
+        declare(&mut ada, "Cart fails again", &[("services", "cart")]).await;
+        ada.get("/services").await.contains("/incidents?status=open&#38;service=cart");
     }
 
     async fn the_clock_of_a_declined_incident_does_not_run_on(app: TestApp) {

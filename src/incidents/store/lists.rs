@@ -106,6 +106,24 @@ pub async fn count(db: &Db, filter: &Filter, viewer: Viewer, at_most: i64) -> Re
     db.fetch_scalar(sql, args).await
 }
 
+/// Of each service with open incidents: how many, and the worst severity; one query for all.
+pub async fn open_by_service(
+    db: &Db,
+    services: impl IntoIterator<Item = i64>,
+    viewer: Viewer,
+) -> Result<Vec<(i64, i64, String)>> {
+    let mut w = Where::new();
+    w.and_any("x.service_id", services);
+    w.and_any("i.status", Status::OPEN.iter().map(|s| s.as_str()));
+    visible(&mut w, viewer);
+    // SEV1 sorts first: the least word is the worst.
+    let (sql, args) = w.statement(
+        "SELECT x.service_id, COUNT(*), MIN(i.severity) FROM incident_services x JOIN incidents i ON i.id = x.incident_id",
+        "GROUP BY x.service_id",
+    );
+    db.fetch_all(sql, args).await
+}
+
 /// The slugs of the services of several incidents, in one query.
 pub async fn services_of(db: &Db, ids: &[IncidentId]) -> Result<Vec<(IncidentId, String)>> {
     let mut w = Where::new();
