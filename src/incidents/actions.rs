@@ -2,6 +2,9 @@
 //! the actor may not see, checks what was sent, acts, and writes the audit row. All of it in the
 //! caller's transaction; roles were checked by the route.
 
+pub mod files;
+pub mod write;
+
 use serde_json::json;
 
 use crate::accounts::{Actor, Role as AccountRole};

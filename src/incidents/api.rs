@@ -4,7 +4,7 @@ mod items;
 mod json;
 mod parts;
 
-use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -25,8 +25,16 @@ use super::model::input::{DeclareInput, PatchInput, StatusInput};
 use super::model::record::Incident;
 use super::service::get_visible;
 use super::service::lists::{self, ListQuery};
+use super::web::UPLOAD_LIMIT;
 
 pub(super) fn routes() -> Routes {
+    let uploads = Routes::new()
+        .post("/api/v1/incidents/{id}/files", Access::RESPONDER, items::add_files)
+        .map_router(|router| router.layer(DefaultBodyLimit::max(UPLOAD_LIMIT)));
+    uploads.merge(bodies())
+}
+
+fn bodies() -> Routes {
     Routes::new()
         .get("/api/v1/incidents", Access::VIEWER, list)
         .post("/api/v1/incidents", Access::RESPONDER, create)
@@ -45,10 +53,12 @@ pub(super) fn routes() -> Routes {
         .get("/api/v1/incidents/{id}/timeline/{entry}", Access::VIEWER, items::entry)
         .patch("/api/v1/incidents/{id}/timeline/{entry}", Access::RESPONDER, items::edit_entry)
         .delete("/api/v1/incidents/{id}/timeline/{entry}", Access::RESPONDER, items::strike_entry)
+        .post("/api/v1/incidents/{id}/timeline/{entry}/restore", Access::RESPONDER, items::restore_entry)
         .get("/api/v1/incidents/{id}/evidence", Access::VIEWER, items::evidence)
         .post("/api/v1/incidents/{id}/evidence", Access::RESPONDER, items::add_evidence)
         .get("/api/v1/incidents/{id}/evidence/{piece}", Access::VIEWER, items::piece)
         .delete("/api/v1/incidents/{id}/evidence/{piece}", Access::RESPONDER, items::remove_evidence)
+        .get("/api/v1/incidents/{id}/evidence/{piece}/raw", Access::VIEWER, items::raw)
         .get("/api/v1/incidents/{id}/tasks", Access::VIEWER, items::tasks)
         .post("/api/v1/incidents/{id}/tasks", Access::RESPONDER, items::add_task)
         .patch("/api/v1/incidents/{id}/tasks/{task}", Access::RESPONDER, items::edit_task)

@@ -9,6 +9,7 @@
 mod actions;
 mod api;
 pub mod hooks;
+mod kept;
 pub mod model;
 mod service;
 mod store;

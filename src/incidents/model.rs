@@ -16,6 +16,7 @@ pub mod similar;
 pub mod status;
 pub mod task;
 pub mod timeline;
+pub mod upload;
 
 use std::fmt;
 

@@ -3,7 +3,10 @@
 
 mod dashboard;
 mod declare;
+mod entry;
 mod evidence;
+mod files;
+mod filled;
 mod list;
 mod live;
 mod manage;
@@ -15,7 +18,7 @@ mod timeline;
 mod view;
 
 use axum::Extension;
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path};
 use axum::http::request::Parts;
 
 use crate::accounts::Actor;
@@ -31,9 +34,19 @@ use super::model::IncidentId;
 use super::model::record::Incident;
 use super::service::get_visible;
 
+pub(super) use filled::{Filled, UPLOAD_LIMIT};
 pub use service_panel::ServiceIncidents;
 
 pub(super) fn routes() -> Routes {
+    // Forms with files may be larger than others.
+    let uploads = Routes::new()
+        .post("/incidents/{id}/timeline", Access::RESPONDER, timeline::create)
+        .post("/incidents/{id}/files", Access::RESPONDER, files::create)
+        .map_router(|router| router.layer(DefaultBodyLimit::max(filled::UPLOAD_LIMIT)));
+    uploads.merge(pages())
+}
+
+fn pages() -> Routes {
     Routes::new()
         .get("/", Access::VIEWER, dashboard::show)
         .get("/live", Access::VIEWER, live::stream)
@@ -52,11 +65,12 @@ pub(super) fn routes() -> Routes {
         .post("/incidents/{id}/milestones/{name}", Access::RESPONDER, milestone::set)
         .post("/incidents/{id}/milestones/{name}/clear", Access::RESPONDER, milestone::clear)
         .get("/incidents/{id}/timeline", Access::VIEWER, timeline::list)
-        .post("/incidents/{id}/timeline", Access::RESPONDER, timeline::create)
-        .get("/incidents/{id}/timeline/{entry}", Access::VIEWER, timeline::show)
-        .post("/incidents/{id}/timeline/{entry}", Access::RESPONDER, timeline::update)
-        .post("/incidents/{id}/timeline/{entry}/strike", Access::RESPONDER, timeline::strike)
-        .post("/incidents/{id}/timeline/{entry}/restore", Access::RESPONDER, timeline::restore)
+        .get("/incidents/{id}/timeline/new", Access::RESPONDER, timeline::new)
+        .get("/incidents/{id}/timeline/{entry}", Access::VIEWER, entry::show)
+        .post("/incidents/{id}/timeline/{entry}", Access::RESPONDER, entry::update)
+        .post("/incidents/{id}/timeline/{entry}/layer", Access::RESPONDER, entry::set_layer)
+        .post("/incidents/{id}/timeline/{entry}/strike", Access::RESPONDER, entry::strike)
+        .post("/incidents/{id}/timeline/{entry}/restore", Access::RESPONDER, entry::restore)
         .get("/incidents/{id}/evidence", Access::VIEWER, evidence::list)
         .post("/incidents/{id}/evidence", Access::RESPONDER, evidence::create)
         .get("/incidents/{id}/evidence/{piece}", Access::VIEWER, evidence::show)

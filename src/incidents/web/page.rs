@@ -14,7 +14,7 @@ use crate::web::{Shell, redirect_with_flash, render_with_status};
 use super::super::hooks::{PanelContext, Place, Shown};
 use super::super::model::input::{StatusInput, TaskInput, TimelineInput};
 use super::super::model::record::{Evidence, Incident, ServiceRef, Task, times_of};
-use super::super::model::{Kind, Role, Status, TaskKind, TaskState};
+use super::super::model::{Kind, Role, Status, TaskKind, TaskState, command};
 use super::super::service;
 use super::super::store::people::Account;
 use super::super::store::timeline as timeline_store;
@@ -91,6 +91,10 @@ impl IncidentPage {
     /// The question that was asked before resolving, when the form comes back with it.
     fn question(&self) -> Option<String> {
         self.forms.of("status").of("conflict").map(str::to_owned)
+    }
+
+    fn commands(&self) -> [(&'static str, &'static str); 6] {
+        command::EXAMPLES
     }
 
     fn update_overdue(&self) -> bool {

@@ -115,6 +115,11 @@ pub struct TimelineInput {
     /// What a person writes belongs to the story unless it is said not to.
     #[serde(deserialize_with = "fields::maybe_flag")]
     pub story: Option<bool>,
+    /// Yes to the question that a `/status` command raised (alerts still fire).
+    #[serde(deserialize_with = "fields::flag")]
+    pub confirm: bool,
+    /// The entry after which this one is inserted; only says which form it came from.
+    pub after: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
