@@ -2,7 +2,11 @@
 //! the actor may not see, checks what was sent, acts, and writes the audit row. All of it in the
 //! caller's transaction; roles were checked by the route.
 
+pub mod chat;
 pub mod files;
+mod impacts;
+pub mod links;
+mod templates;
 pub mod write;
 
 use serde_json::json;
@@ -15,8 +19,8 @@ use crate::error::{Error, Result};
 
 use super::hooks::{Hooks, Resolved};
 use super::model::input::{
-    DeclareInput, EditEntryInput, EvidenceInput, MilestoneInput, NewEvidence, NewMilestone, PatchInput, StatusInput,
-    TaskInput, TimelineInput,
+    DeclareInput, EditEntryInput, EvidenceInput, MilestoneInput, NewEvidence, NewMilestone, NextUpdateInput,
+    PatchInput, StatusInput, TaskInput, TimelineInput,
 };
 use super::model::record::{Entry, Incident, Task};
 use super::model::{EvidenceKind, IncidentId, MilestoneName, Role, Source, Status};
@@ -117,6 +121,16 @@ impl Acting<'_> {
         let reason = input.normalize_clear().map_err(Error::Invalid)?;
         service::milestones::clear_milestone(self.tx, id, name, &reason, &self.by(), self.now).await?;
         self.audit("incident.milestone.clear", id, &json!({ "name": name, "reason": reason })).await
+    }
+
+    /// # Errors
+    /// See [`service::details::promise_update`].
+    pub async fn promise_update(&self, id: IncidentId, input: &NextUpdateInput) -> Result<Incident> {
+        self.see(id).await?;
+        let due = input.normalize(self.now).map_err(Error::Invalid)?;
+        let incident = service::details::promise_update(self.tx, id, due, &self.by(), self.now).await?;
+        self.audit("incident.next_update", id, &json!({ "due": due })).await?;
+        Ok(incident)
     }
 
     pub async fn post_entry(&self, id: IncidentId, input: &TimelineInput) -> Result<Entry> {

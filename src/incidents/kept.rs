@@ -38,7 +38,8 @@ pub async fn answer(db: &Db, id: IncidentId, piece: i64) -> Result<Response> {
 fn disposition(piece: &Evidence, is_image: bool) -> HeaderValue {
     let how = if is_image { "inline" } else { "attachment" };
     let named = matches!(piece.kind, EvidenceKind::Image | EvidenceKind::File);
-    let text = if named { format!("{how}; filename*=UTF-8''{}", percent_encoded(&piece.title)) } else { how.to_owned() };
+    let text =
+        if named { format!("{how}; filename*=UTF-8''{}", percent_encoded(&piece.title)) } else { how.to_owned() };
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("attachment"))
 }
 

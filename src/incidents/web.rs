@@ -1,12 +1,15 @@
 //! The pages of incidents. Each handler extracts, calls one action, and renders or redirects; a form
 //! that is refused is shown again with what was typed.
 
+mod chat;
 mod dashboard;
 mod declare;
 mod entry;
 mod evidence;
 mod files;
 mod filled;
+mod impacts;
+mod links;
 mod list;
 mod live;
 mod manage;
@@ -14,6 +17,7 @@ mod milestone;
 mod page;
 mod service_panel;
 mod tasks;
+mod templates;
 mod timeline;
 mod view;
 
@@ -41,6 +45,7 @@ pub(super) fn routes() -> Routes {
     // Forms with files may be larger than others.
     let uploads = Routes::new()
         .post("/incidents/{id}/timeline", Access::RESPONDER, timeline::create)
+        .post("/incidents/{id}/timeline/import", Access::RESPONDER, chat::import)
         .post("/incidents/{id}/files", Access::RESPONDER, files::create)
         .map_router(|router| router.layer(DefaultBodyLimit::max(filled::UPLOAD_LIMIT)));
     uploads.merge(pages())
@@ -56,6 +61,7 @@ fn pages() -> Routes {
         .get("/incidents/{id}", Access::VIEWER, page::show)
         .post("/incidents/{id}/status", Access::RESPONDER, page::change_status)
         .post("/incidents/{id}/roles", Access::RESPONDER, page::assign_role)
+        .post("/incidents/{id}/next-update", Access::RESPONDER, page::promise_update)
         .get("/incidents/{id}/edit", Access::RESPONDER, manage::edit)
         .post("/incidents/{id}/edit", Access::RESPONDER, manage::update)
         .post("/incidents/{id}/merge", Access::COMMANDER, manage::merge)
@@ -71,6 +77,21 @@ fn pages() -> Routes {
         .post("/incidents/{id}/timeline/{entry}/layer", Access::RESPONDER, entry::set_layer)
         .post("/incidents/{id}/timeline/{entry}/strike", Access::RESPONDER, entry::strike)
         .post("/incidents/{id}/timeline/{entry}/restore", Access::RESPONDER, entry::restore)
+        .get("/incidents/{id}/timeline/import", Access::RESPONDER, chat::form)
+        .post("/incidents/{id}/impacts", Access::RESPONDER, impacts::create)
+        .get("/incidents/{id}/impacts/{impact}", Access::VIEWER, impacts::show)
+        .post("/incidents/{id}/impacts/{impact}", Access::RESPONDER, impacts::update)
+        .post("/incidents/{id}/impacts/{impact}/end", Access::RESPONDER, impacts::end)
+        .post("/incidents/{id}/impacts/{impact}/remove", Access::RESPONDER, impacts::remove)
+        .post("/incidents/{id}/services", Access::RESPONDER, impacts::add_service)
+        .post("/incidents/{id}/links", Access::RESPONDER, links::create)
+        .post("/incidents/{id}/links/remove", Access::RESPONDER, links::remove)
+        .get("/settings/incident-templates", Access::COMMANDER, templates::list)
+        .post("/settings/incident-templates", Access::COMMANDER, templates::create)
+        .get("/settings/incident-templates/new", Access::COMMANDER, templates::new)
+        .get("/settings/incident-templates/{slug}", Access::COMMANDER, templates::show)
+        .post("/settings/incident-templates/{slug}", Access::COMMANDER, templates::update)
+        .post("/settings/incident-templates/{slug}/delete", Access::COMMANDER, templates::delete)
         .get("/incidents/{id}/evidence", Access::VIEWER, evidence::list)
         .post("/incidents/{id}/evidence", Access::RESPONDER, evidence::create)
         .get("/incidents/{id}/evidence/{piece}", Access::VIEWER, evidence::show)

@@ -5,7 +5,7 @@ use crate::error::{Error, FieldErrors, Result};
 use super::super::hooks::Hooks;
 use super::super::model::IncidentId;
 use super::super::model::command::{self, Command};
-use super::super::model::input::{PatchInput, StatusInput, TaskInput, TimelineInput};
+use super::super::model::input::{NextUpdateInput, PatchInput, StatusInput, TaskInput, TimelineInput};
 use super::super::model::record::Entry;
 use super::super::model::upload::Upload;
 use super::Acting;
@@ -79,6 +79,14 @@ impl Acting<'_> {
                 let task = TaskInput { title, kind: kind.as_str().to_owned(), ..TaskInput::default() };
                 let task = self.add_task(id, &task).await?;
                 done(format!("{} added: {}", kind.label(), task.title), "#tasks")
+            }
+            Command::Update { due } => {
+                let incident = self.promise_update(id, &NextUpdateInput { due }).await?;
+                let said = match incident.next_update_due_at {
+                    Some(due) => format!("The next update is due at {} UTC.", due.to_minute()),
+                    None => "No next update is promised.".to_owned(),
+                };
+                done(said, "")
             }
             Command::At { at, text } => {
                 let entry = TimelineInput { text, occurred_at: at.to_rfc3339(), ..input.clone() };

@@ -16,20 +16,23 @@ pub enum Command {
     Assign { role: Role, who: String },
     /// `/task drain the queue`: to be done now. `/followup write the alert`: later.
     Task { kind: TaskKind, title: String },
+    /// `/update 30m`: when the next update is due.
+    Update { due: String },
     /// `/time -15m first customer call`
     At { at: Timestamp, text: String },
 }
 
 /// The line under the box.
-pub const HELP: &str = "/status, /severity, /assign, /task, /followup and /time -15m … work here";
+pub const HELP: &str = "/status, /severity, /assign, /task, /followup, /update 30m and /time -15m … work here";
 
 /// How each command is written, for the help beside the box.
-pub const EXAMPLES: [(&str, &str); 6] = [
+pub const EXAMPLES: [(&str, &str); 7] = [
     ("/status identified the new release leaks connections", "changes the status; the rest is the reason"),
     ("/severity 1 checkout is down everywhere", "changes the severity; the rest is the reason"),
     ("/assign commander ada@example.org", "gives a role: an address, a name, or me"),
     ("/task drain the queue", "adds a task for now"),
     ("/followup alert on the queue's length", "adds a follow-up for later"),
+    ("/update 30m", "promises the next update for then; alone it promises none"),
     ("/time -15m first customer call", "writes down what happened earlier"),
 ];
 
@@ -70,6 +73,7 @@ pub fn parse(text: &str, now: Timestamp) -> Option<Result<Command, String>> {
         }
         "task" => Ok(Command::Task { kind: TaskKind::Now, title: argument.to_owned() }),
         "followup" | "follow-up" => Ok(Command::Task { kind: TaskKind::FollowUp, title: argument.to_owned() }),
+        "update" => Ok(Command::Update { due: argument.to_owned() }),
         "time" => {
             let (word, text) = split_word(argument);
             match (when::parse(word, now), text) {

@@ -30,8 +30,11 @@ impl Upload {
     /// Keeps of the name what every file system and header can bear; pasted images have none.
     pub fn new(name: &str, claimed: &str, bytes: Vec<u8>) -> Self {
         let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-        let clean: String =
-            last.chars().map(|c| if c.is_control() || "\"<>|:*?".contains(c) { '_' } else { c }).take(MAX_NAME).collect();
+        let clean: String = last
+            .chars()
+            .map(|c| if c.is_control() || "\"<>|:*?".contains(c) { '_' } else { c })
+            .take(MAX_NAME)
+            .collect();
         let name = match clean.trim().trim_start_matches('.') {
             "" => "pasted file".to_owned(),
             name => name.to_owned(),
@@ -82,8 +85,8 @@ impl Upload {
 }
 
 fn text_type(text: &str) -> &'static str {
-    let is_json = text.trim_start().starts_with(['{', '['])
-        && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    let is_json =
+        text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     if is_json { "application/json" } else { "text/plain; charset=utf-8" }
 }
 

@@ -120,8 +120,7 @@ fn conditions(id: IncidentId, filter: &Filter) -> Where {
 pub async fn page(db: &Db, id: IncidentId, filter: &Filter, limit: i64) -> Result<Vec<Entry>> {
     let mut w = conditions(id, filter);
     if let Some((at, entry_id)) = filter.beyond {
-        let clause =
-            if filter.newest_first { "(occurred_at, id) < (?, ?)" } else { "(occurred_at, id) > (?, ?)" };
+        let clause = if filter.newest_first { "(occurred_at, id) < (?, ?)" } else { "(occurred_at, id) > (?, ?)" };
         w.and_all(clause, args![at, entry_id]);
     }
     let direction = if filter.newest_first { "DESC" } else { "ASC" };

@@ -11,11 +11,15 @@ use crate::error::{FieldErrors, Result};
 use crate::markdown::{self, SafeHtml};
 use crate::web::{Shell, redirect_with_flash, render_with_status};
 
+use super::super::actions::links::LinkInput;
 use super::super::hooks::{PanelContext, Place, Shown};
-use super::super::model::input::{StatusInput, TaskInput, TimelineInput};
+use super::super::model::blast::Reached;
+use super::super::model::impact::{self, Impact, ImpactInput};
+use super::super::model::input::{NextUpdateInput, StatusInput, TaskInput, TimelineInput};
+use super::super::model::link::Relation;
 use super::super::model::record::{Evidence, Incident, ServiceRef, Task, times_of};
 use super::super::model::{Kind, Role, Status, TaskKind, TaskState, command};
-use super::super::service;
+use super::super::service::{self, links::Linked};
 use super::super::store::people::Account;
 use super::super::store::timeline as timeline_store;
 use super::view::{DurationView, EntryView, MilestoneView, RoleView, durations, milestone_table, role_table};
@@ -45,6 +49,11 @@ struct IncidentPage {
     evidence: Vec<Evidence>,
     evidence_total: i64,
     merged: Vec<Incident>,
+    impacts: Vec<Impact>,
+    /// How long customers were affected in all.
+    impact_total: String,
+    blast: Vec<Reached>,
+    links: Vec<Linked>,
     panels: Vec<Shown>,
     next_steps: Vec<String>,
     suspicion: Option<String>,
@@ -62,6 +71,9 @@ pub(super) struct Forms {
     pub entry: TimelineInput,
     pub task: TaskInput,
     pub role_email: String,
+    pub impact: ImpactInput,
+    pub link: LinkInput,
+    pub next_update: NextUpdateInput,
 }
 
 impl Forms {
@@ -93,7 +105,24 @@ impl IncidentPage {
         self.forms.of("status").of("conflict").map(str::to_owned)
     }
 
-    fn commands(&self) -> [(&'static str, &'static str); 6] {
+    fn lasted(&self, impact: &Impact) -> String {
+        human_duration(impact.lasted(self.shell.now))
+    }
+
+    fn open_impact(&self) -> Option<&Impact> {
+        self.impacts.iter().rev().find(|i| i.ended_at.is_none())
+    }
+
+    /// Services of the blast radius that are named; more are only counted.
+    fn named_blast(&self) -> impl Iterator<Item = &Reached> {
+        self.blast.iter().take(12)
+    }
+
+    fn unnamed_blast(&self) -> usize {
+        self.blast.len().saturating_sub(12)
+    }
+
+    fn commands(&self) -> [(&'static str, &'static str); 7] {
         command::EXAMPLES
     }
 
@@ -141,6 +170,7 @@ pub(super) async fn show_with(at: &At, forms: Forms) -> Result<Response> {
         times: &times,
     };
     let panels = at.hooks.panels(&context).await;
+    let impacts = service::impacts::windows(db, id).await?;
     let page = IncidentPage {
         shell: at.cx.shell(format!("{id} {}", at.incident.title)).live(&[&format!("incident:{}", id.0)]),
         summary: markdown::render(&at.incident.summary),
@@ -156,6 +186,10 @@ pub(super) async fn show_with(at: &At, forms: Forms) -> Result<Response> {
         evidence: service::evidence::page(db, id, 0, EVIDENCE).await?,
         evidence_total: service::evidence::count(db, id).await?,
         merged: visible_only(at, service::merge::merged_into(db, id).await?).await?,
+        impact_total: human_duration(impact::total(&impacts, now)),
+        impacts,
+        blast: service::impacts::blast_radius(db, &services).await?,
+        links: service::links::of(db, &at.incident, (&at.actor).into()).await?,
         next_steps: panels.iter().filter_map(|p| p.panel.next_step.clone()).collect(),
         suspicion: panels.iter().find_map(|p| p.panel.suspicion.clone()),
         statuses: at.incident.status.options(),
@@ -217,6 +251,25 @@ pub(super) async fn assign_role(at: At, Form(form): Form<RoleForm>) -> Result<Re
             let errors = complaints(error)?;
             let refused = role.as_str();
             show_with(&at, Forms { refused, errors, role_email: form.email, ..Forms::default() }).await
+        }
+    }
+}
+
+pub(super) async fn promise_update(at: At, Form(input): Form<NextUpdateInput>) -> Result<Response> {
+    let tx = at.begin().await?;
+    match at.acting(&tx).promise_update(at.id(), &input).await {
+        Ok(incident) => {
+            tx.commit().await?;
+            let said = match incident.next_update_due_at {
+                Some(due) => format!("The next update is due at {} UTC.", due.to_minute()),
+                None => "No next update is promised.".to_owned(),
+            };
+            Ok(redirect_with_flash(&at.path(""), &said))
+        }
+        Err(error) => {
+            drop(tx);
+            let errors = complaints(error)?;
+            show_with(&at, Forms { refused: "next_update", errors, next_update: input, ..Forms::default() }).await
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::clock::Timestamp;
 use crate::error::FieldErrors;
-use crate::fields::{self, past_moment};
+use crate::fields::{self, past_moment, when};
 
 use super::super::{Layer, MilestoneName, Status};
 use super::{MAX_ENTRY, MAX_REASON};
@@ -50,6 +50,41 @@ impl StatusInput {
             Some(to) if errors.is_empty() => Ok(StatusChange { to, reason, at, confirmed: self.confirm }),
             _ => Err(errors),
         }
+    }
+}
+
+/// `PUT …/next-update`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct NextUpdateInput {
+    /// `30m`, `14:15`, a whole time, or nothing to promise none.
+    #[serde(deserialize_with = "fields::text")]
+    pub due: String,
+}
+
+impl NextUpdateInput {
+    /// # Errors
+    /// When it cannot be read, is over, or lies more than a week ahead.
+    pub fn normalize(&self, now: Timestamp) -> Result<Option<Timestamp>, FieldErrors> {
+        let text = self.due.trim().trim_start_matches("in ").trim_start_matches('+').trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let mut errors = FieldErrors::default();
+        let due = when::span_of(text).map(|span| now + span).or_else(|| when::parse(text, now)).map(|at| {
+            // A bare time of day means the next one, not the last.
+            let is_time_of_day = text.len() <= 8 && text.contains(':');
+            if is_time_of_day && at <= now { at + chrono::TimeDelta::days(1) } else { at }
+        });
+        match due {
+            None => errors.add("due", format!("'{text}' is not a time: use 30m, 14:15 or 2026-11-23 14:15, in UTC")),
+            Some(at) if at <= now => {
+                errors.add("due", format!("{} UTC is over: it is {} UTC now", at.to_minute(), now.to_minute()))
+            }
+            Some(at) if at > now + chrono::TimeDelta::days(7) => errors.add("due", "lies more than a week ahead"),
+            Some(_) => {}
+        }
+        if errors.is_empty() { Ok(due) } else { Err(errors) }
     }
 }
 
@@ -194,6 +229,26 @@ mod tests {
         let bad = StatusInput { status: "gone".into(), at: "11:30 tomorrow".into(), ..StatusInput::default() };
         let errors = bad.normalize(now()).unwrap_err();
         assert!(errors.has("status") && errors.has("at"));
+    }
+
+    #[test]
+    fn the_next_update_is_promised_ahead() {
+        let due =
+            |text: &str| NextUpdateInput { due: text.into() }.normalize(now()).map(|due| due.map(Timestamp::to_minute));
+        assert_eq!(due(" "), Ok(None));
+        for (text, at) in [
+            ("30m", "2026-11-23 10:30"),
+            ("in 1h", "2026-11-23 11:00"),
+            ("+15m", "2026-11-23 10:15"),
+            ("11:15", "2026-11-23 11:15"),
+            ("09:00", "2026-11-24 09:00"),
+            ("2026-11-23 12:00", "2026-11-23 12:00"),
+        ] {
+            assert_eq!(due(text), Ok(Some(at.to_owned())), "{text}");
+        }
+        for text in ["soon", "2026-11-22 12:00", "-15m", "0m", "8d"] {
+            assert!(due(text).unwrap_err().has("due"), "{text}");
+        }
     }
 
     #[test]
