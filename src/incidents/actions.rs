@@ -108,16 +108,35 @@ impl Acting<'_> {
     /// See [`service::milestones::set_milestone`].
     pub async fn set_milestone(&self, id: IncidentId, name: MilestoneName, input: &MilestoneInput) -> Result<()> {
         self.see(id).await?;
+        self.check_values(id, name, input).await?;
         let set = input.normalize(name, self.now).map_err(Error::Invalid)?;
         let new = NewMilestone { name, at: set.at, source: Source::Person, reason: set.reason };
         service::milestones::set_milestone(self.tx, id, &new, &self.by(), self.now).await?;
         self.audit("incident.milestone.set", id, &json!({ "name": name, "at": new.at, "reason": new.reason })).await
     }
 
+    /// Two people who correct one time: the second is told, and sees the first one's value.
+    async fn check_values(&self, id: IncidentId, name: MilestoneName, input: &MilestoneInput) -> Result<()> {
+        let Some(read) = input.values else { return Ok(()) };
+        let history = service::milestones::history(self.tx, id).await?;
+        match history.iter().rfind(|change| change.name == name) {
+            Some(last) if history.iter().filter(|change| change.name == name).count() > read => {
+                let told = format!(
+                    "{} changed {} meanwhile: look at the values, then set it again",
+                    last.author,
+                    name.label()
+                );
+                Err(Error::Conflict(told))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// # Errors
     /// See [`service::milestones::clear_milestone`].
     pub async fn clear_milestone(&self, id: IncidentId, name: MilestoneName, input: &MilestoneInput) -> Result<()> {
         self.see(id).await?;
+        self.check_values(id, name, input).await?;
         let reason = input.normalize_clear().map_err(Error::Invalid)?;
         service::milestones::clear_milestone(self.tx, id, name, &reason, &self.by(), self.now).await?;
         self.audit("incident.milestone.clear", id, &json!({ "name": name, "reason": reason })).await

@@ -67,6 +67,25 @@ on_both! {
         app.api(Role::Responder).await.json(axum::http::Method::PUT, "/api/v1/incidents/INC-1/next-update", &json!({ "due": "30m" })).await.expect(409);
     }
 
+    async fn two_people_at_one_time_or_one_role_are_told_of_each_other(app: TestApp) {
+        let mut ada = app.browser_of("Ada", Role::Responder).await.0;
+        let mut bo = app.browser_of("Bo", Role::Responder).await.0;
+        let path = declare(&mut ada, "Cart fails", &[]).await;
+        let detected = format!("{path}/milestones/detected");
+        ada.get(&detected).await.contains("name=\"values\" value=\"1\"");
+        bo.post_form(&detected, &[("at", "10:40"), ("reason", "Bo's reason"), ("values", "1")]).await.expect(303);
+        ada.post_form(&detected, &[("at", "10:50"), ("reason", "Ada's reason"), ("values", "1")]).await.expect(409)
+            .contains("Bo changed Detected meanwhile").contains("Bo&#39;s reason").contains("Ada&#39;s reason").contains("value=\"10:50\"");
+        ada.post_form(&format!("{detected}/clear"), &[("reason", "wrong"), ("values", "1")]).await.expect(409);
+        let roles = format!("{path}/roles");
+        let take = [("role", "commander"), ("email", "me"), ("holder", "")];
+        bo.post_form(&roles, &take).await.expect(303);
+        ada.post_form(&roles, &take).await.expect(422).contains("Commander is Bo now");
+        ada.get(&path).await.contains("Bo is now Commander").lacks("handed over");
+        ada.post_form(&roles, &[("role", "commander"), ("email", "me"), ("holder", "bo@faultline.test")]).await.expect(303);
+        ada.get(&format!("{path}/timeline?kind=role")).await.contains("Bo handed over Commander to Ada");
+    }
+
     async fn who_else_may_be_hit_is_shown_and_added_by_a_click(app: TestApp) {
         catalogue(&app).await;
         let mut ada = app.browser(Role::Responder).await;

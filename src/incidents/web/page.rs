@@ -7,6 +7,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use crate::clock::human_duration;
+use crate::db::Db;
 use crate::error::{FieldErrors, Result};
 use crate::markdown::{self, SafeHtml};
 use crate::web::{Shell, redirect_with_flash, render_with_status};
@@ -18,8 +19,8 @@ use super::super::model::impact::{self, Impact, ImpactInput};
 use super::super::model::input::{NextUpdateInput, StatusInput, TaskInput, TimelineInput};
 use super::super::model::link::Relation;
 use super::super::model::record::{Evidence, Incident, ServiceRef, Task, times_of};
-use super::super::model::{Kind, Role, Status, TaskKind, TaskState, command};
-use super::super::service::{self, links::Linked};
+use super::super::model::{IncidentId, Kind, Role, Status, TaskKind, TaskState, command};
+use super::super::service::{self, links::Linked, people::Named};
 use super::super::store::people::Account;
 use super::super::store::timeline as timeline_store;
 use super::view::{DurationView, EntryView, MilestoneView, RoleView, durations, milestone_table, role_table};
@@ -27,7 +28,7 @@ use super::{At, complaints};
 
 /// Newest entries on the page; the rest is a link away.
 const ENTRIES: i64 = 30;
-const TASKS: i64 = 30;
+const TASKS: i64 = 60;
 const EVIDENCE: i64 = 20;
 
 #[derive(Template)]
@@ -59,6 +60,8 @@ struct IncidentPage {
     suspicion: Option<String>,
     statuses: Vec<Status>,
     people: Vec<Account>,
+    /// Who may see it while it is private.
+    named: Vec<Named>,
     forms: Forms,
 }
 
@@ -134,6 +137,10 @@ impl IncidentPage {
         task.is_overdue(self.shell.now)
     }
 
+    fn tasks_of(&self, kind: &TaskKind) -> Vec<&Task> {
+        self.tasks.iter().filter(|t| t.kind == *kind).collect()
+    }
+
     fn open_tasks(&self) -> usize {
         self.tasks.iter().filter(|t| t.state == TaskState::Open).count()
     }
@@ -194,6 +201,7 @@ pub(super) async fn show_with(at: &At, forms: Forms) -> Result<Response> {
         suspicion: panels.iter().find_map(|p| p.panel.suspicion.clone()),
         statuses: at.incident.status.options(),
         people: if may_respond { service::people::people(db).await? } else { Vec::new() },
+        named: if at.incident.private { service::people::named(db, id).await? } else { Vec::new() },
         incident: at.incident.clone(),
         services,
         panels,
@@ -236,12 +244,18 @@ pub(super) struct RoleForm {
     role: String,
     #[serde(default)]
     email: String,
+    /// Who held it when the page was read; `None` when the form does not say.
+    holder: Option<String>,
 }
 
 pub(super) async fn assign_role(at: At, Form(form): Form<RoleForm>) -> Result<Response> {
     let role = Role::parse(&form.role).ok_or_else(|| crate::error::Error::BadRequest(Role::unknown(&form.role)))?;
     let tx = at.begin().await?;
-    match at.acting(&tx).assign_role(at.id(), role, &form.email).await {
+    let outcome = match taken_meanwhile(&tx, at.id(), role, form.holder.as_deref()).await? {
+        Some(complaint) => Err(complaint),
+        None => at.acting(&tx).assign_role(at.id(), role, &form.email).await,
+    };
+    match outcome {
         Ok(()) => {
             tx.commit().await?;
             Ok(redirect_with_flash(&at.path("#roles"), &format!("{} is set.", role.label())))
@@ -253,6 +267,23 @@ pub(super) async fn assign_role(at: At, Form(form): Form<RoleForm>) -> Result<Re
             show_with(&at, Forms { refused, errors, role_email: form.email, ..Forms::default() }).await
         }
     }
+}
+
+/// Two people who take one role at once: the second is told who has it, instead of taking it away.
+async fn taken_meanwhile(
+    db: &Db,
+    id: IncidentId,
+    role: Role,
+    read: Option<&str>,
+) -> Result<Option<crate::error::Error>> {
+    let Some(read) = read else { return Ok(None) };
+    let holder = service::people::roles(db, id).await?.into_iter().find(|h| h.role == role);
+    if holder.as_ref().map_or("", |h| h.email.as_str()) == read {
+        return Ok(None);
+    }
+    let who = holder.map_or("nobody".to_owned(), |h| h.name);
+    let told = format!("{} is {who} now: somebody changed it meanwhile", role.label());
+    Ok(Some(crate::error::Error::invalid("email", told)))
 }
 
 pub(super) async fn promise_update(at: At, Form(input): Form<NextUpdateInput>) -> Result<Response> {

@@ -96,6 +96,8 @@ pub struct MilestoneInput {
     pub at: String,
     #[serde(deserialize_with = "fields::text")]
     pub reason: String,
+    /// How many values it had when the form was read. When it has more now, nothing is overwritten.
+    pub values: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -253,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_milestone_needs_its_reason() {
-        let errors = MilestoneInput { at: "09:00".into(), reason: " ".into() }
+        let errors = MilestoneInput { at: "09:00".into(), reason: " ".into(), values: None }
             .normalize(MilestoneName::Detected, now())
             .unwrap_err();
         assert_eq!(errors.of("reason"), Some("is needed: times are evidence"));
