@@ -214,11 +214,20 @@ if (topics && window.EventSource) {
   const state = document.querySelector("[data-live-state]");
   const say = (text, kind) => { if (state) { state.hidden = false; state.textContent = text; state.dataset.liveState = kind; } };
   let waiting = null;
+  let failed = false;
   // Many watchers spread their questions a little, and a burst of changes asks once.
   const soon = () => {
-    waiting ??= setTimeout(() => {
+    waiting ??= setTimeout(async () => {
       waiting = null;
-      refreshParts().catch(() => say("Not up to date: the server does not answer", "off"));
+      try {
+        await refreshParts();
+        if (failed) { failed = false; say("Live", "on"); }
+      } catch {
+        // What was announced is not forgotten: ask again until it is shown.
+        failed = true;
+        say("Not up to date: the server does not answer", "off");
+        setTimeout(soon, 2_000);
+      }
     }, 80 + Math.random() * 170);
   };
   // Focus moves on after the event.

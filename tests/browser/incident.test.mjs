@@ -21,6 +21,8 @@ const open = async (who, options = {}) => {
   const page = await context.newPage();
   watch(page, problems);
   await (who ? signIn(page, faultline, who.email, who.password) : signIn(page, faultline));
+  await page.getByRole("link", { name: "Declare", exact: true }).waitFor();
+  await page.waitForLoadState("load");
   return page;
 };
 
