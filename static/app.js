@@ -29,7 +29,10 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   const target = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
-  if (target) { event.preventDefault(); target.click(); }
+  if (target) {
+    event.preventDefault();
+    if (isTyping(target)) target.focus(); else target.click();
+  }
 });
 
 localTimes(document);
@@ -123,14 +126,75 @@ document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); openPalette(); }
 });
 // Live pages: the server only says that something changed; the page asks for itself again and takes
-// over the parts (data-live-part) that nobody is working in. What is being typed is never touched.
-const touched = (part) =>
-  part.contains(document.activeElement) && isTyping(document.activeElement) ||
-  [...part.querySelectorAll("input:not([type=hidden]), textarea")].some((f) =>
-    f.type === "checkbox" || f.type === "radio" ? f.checked !== f.defaultChecked : f.value !== f.defaultValue) ||
-  [...part.querySelectorAll("select")].some((s) => [...s.options].some((o) => o.selected !== o.defaultSelected && s.dataset.touched)) ||
-  part.querySelector("details[open]:not([data-open])");
+// over the parts (data-live-part). A part in which somebody types waits until they leave it, and what
+// they typed is carried over into its new form.
+const isChanged = (field) => {
+  if (field.type === "hidden" || field.type === "submit" || field.type === "button") return false;
+  if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+  if (field.tagName === "SELECT") return Boolean(field.dataset.touched);
+  return field.value !== field.defaultValue;
+};
 document.addEventListener("change", (event) => { if (event.target.tagName === "SELECT") event.target.dataset.touched = "yes"; });
+
+const isBusy = (part) =>
+  (part.contains(document.activeElement) && isTyping(document.activeElement)) ||
+  [...part.querySelectorAll("input[type=file]")].some((f) => f.files.length > 0);
+
+/** What was typed in a part: by form, then by field. */
+const typedIn = (part) => {
+  const all = [];
+  for (const [i, form] of [...part.querySelectorAll("form")].entries()) {
+    for (const field of form.elements) {
+      if (field.name && isChanged(field)) all.push({ form: form.getAttribute("action"), i, name: field.name, field });
+    }
+  }
+  return all;
+};
+
+/** Puts it into the part's new forms; tells of what has no place there any more. */
+const carryOver = (part, typed) => {
+  const lost = [];
+  const forms = [...part.querySelectorAll("form")];
+  for (const { form, i, name, field } of typed) {
+    const same = forms.filter((f) => f.getAttribute("action") === form);
+    const target = (same.includes(forms[i]) ? forms[i] : same[0])?.elements;
+    const fields = target ? [...target].filter((f) => f.name === name) : [];
+    const next = fields.find((f) => f.type === field.type && (field.type !== "radio" || f.value === field.value));
+    if (!next) {
+      if (field.value && field.type !== "checkbox" && field.type !== "radio") lost.push(field.value);
+    } else if (next.type === "checkbox" || next.type === "radio") {
+      next.checked = field.checked;
+    } else if (next.tagName === "SELECT") {
+      if ([...next.options].some((o) => o.value === field.value)) { next.value = field.value; next.dataset.touched = "yes"; }
+    } else {
+      next.value = field.value;
+    }
+  }
+  if (lost.length === 0) return;
+  const note = document.createElement("div");
+  note.className = "notice notice-warn";
+  note.setAttribute("role", "status");
+  note.append("Somebody changed this meanwhile, and the form that you were filling in is gone. What you typed:");
+  for (const text of lost) note.append(Object.assign(document.createElement("pre"), { textContent: text }));
+  part.prepend(note);
+};
+
+const shownHtml = new WeakMap();
+const stale = new Set();
+
+const takeOver = (part, next) => {
+  const html = next.innerHTML;
+  if (shownHtml.get(part) === html) return;
+  const typed = typedIn(part);
+  const opened = new Set([...part.querySelectorAll("details[open] > summary")].map((s) => s.textContent));
+  part.replaceChildren(...next.cloneNode(true).childNodes);
+  shownHtml.set(part, html);
+  for (const summary of part.querySelectorAll("details > summary")) {
+    if (opened.has(summary.textContent)) summary.parentElement.open = true;
+  }
+  carryOver(part, typed);
+  localTimes(part);
+};
 
 const refreshParts = async () => {
   const answer = await fetch(location.href, { headers: { accept: "text/html" }, credentials: "same-origin" });
@@ -138,23 +202,128 @@ const refreshParts = async () => {
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live-part]")) {
     const next = fresh.querySelector(`[data-live-part="${CSS.escape(part.dataset.livePart)}"]`);
-    if (!next || next.innerHTML === part.dataset.liveHtml) continue;
-    if (touched(part)) { part.dataset.liveStale = "yes"; continue; }
-    const html = next.innerHTML;
-    part.replaceChildren(...next.childNodes);
-    part.dataset.liveHtml = html;
-    delete part.dataset.liveStale;
-    localTimes(part);
+    if (!next) continue;
+    if (isBusy(part)) { stale.add(part); continue; }
+    stale.delete(part);
+    takeOver(part, next);
   }
 };
 
 const topics = document.body.dataset.live;
 if (topics && window.EventSource) {
+  const state = document.querySelector("[data-live-state]");
+  const say = (text, kind) => { if (state) { state.hidden = false; state.textContent = text; state.dataset.liveState = kind; } };
   let waiting = null;
-  let greeted = false;
+  let failed = false;
   // Many watchers spread their questions a little, and a burst of changes asks once.
-  const soon = () => { waiting ??= setTimeout(() => { waiting = null; refreshParts().catch(() => {}); }, 80 + Math.random() * 170); };
-  const source = new EventSource(`/live?topics=${encodeURIComponent(topics)}`);
-  source.addEventListener("changed", soon);
-  source.addEventListener("hello", () => { if (greeted) soon(); greeted = true; });
+  const soon = () => {
+    waiting ??= setTimeout(async () => {
+      waiting = null;
+      try {
+        await refreshParts();
+        if (failed) { failed = false; say("Live", "on"); }
+      } catch {
+        // What was announced is not forgotten: ask again until it is shown.
+        failed = true;
+        say("Not up to date: the server does not answer", "off");
+        setTimeout(soon, 2_000);
+      }
+    }, 80 + Math.random() * 170);
+  };
+  // Focus moves on after the event.
+  document.addEventListener("focusout", () => setTimeout(() => { if ([...stale].some((p) => !isBusy(p))) soon(); }, 0));
+  let wait = 1_000;
+  // Since when this page may have missed something; the browser itself says it after a break.
+  let since = document.body.dataset.liveSince ?? "";
+  const listen = () => {
+    const source = new EventSource(`/live?topics=${encodeURIComponent(topics)}&since=${encodeURIComponent(since)}`);
+    source.addEventListener("changed", (event) => { since = event.lastEventId || since; soon(); });
+    source.addEventListener("hello", (event) => { since = event.lastEventId || since; wait = 1_000; say("Live", "on"); });
+    source.addEventListener("error", () => {
+      if (source.readyState !== EventSource.CLOSED) { say("Reconnecting…", "wait"); return; }
+      // Refused: signed out, or a proxy in the way. Ask again, ever more rarely.
+      say("Not live: reload the page to see what is new", "off");
+      setTimeout(listen, wait);
+      wait = Math.min(wait * 2, 60_000);
+    });
+  };
+  listen();
+}
+
+// What is being written survives a reload, a crash and a sign-in: forms with data-keep hold it in this
+// tab until the server has taken it.
+for (const form of document.querySelectorAll("form[data-keep]")) {
+  const key = `faultline:${form.dataset.keep}`;
+  const fields = [...form.elements].filter((f) => f.name && ["TEXTAREA", "INPUT"].includes(f.tagName) && ["textarea", "text"].includes(f.type));
+  const store = { get: () => { try { return JSON.parse(sessionStorage.getItem(key)); } catch { return null; } } };
+  store.set = (value) => { try { value ? sessionStorage.setItem(key, JSON.stringify(value)) : sessionStorage.removeItem(key); } catch { /* full or forbidden: the page still works */ } };
+  const kept = store.get();
+  if (kept?.sent && document.querySelector(".flash")) {
+    store.set(null);
+  } else if (kept && fields.every((f) => f.value === f.defaultValue && (f.tagName !== "TEXTAREA" || f.value === ""))) {
+    for (const field of fields) if (kept.values[field.name]) field.value = kept.values[field.name];
+  }
+  const keep = (sent) => {
+    const values = Object.fromEntries(fields.filter((f) => f.value !== f.defaultValue && f.value.length < 200_000).map((f) => [f.name, f.value]));
+    store.set(Object.keys(values).length > 0 ? { values, sent } : null);
+  };
+  form.addEventListener("input", () => keep(false));
+  form.addEventListener("submit", () => keep(true));
+}
+
+// A box that knows its limit says so before anything is sent, and keeps the text.
+document.addEventListener("submit", (event) => {
+  for (const box of event.target.querySelectorAll?.("textarea[data-limit]") ?? []) {
+    const length = box.value.length;
+    box.setCustomValidity("");
+    if (length <= Number(box.dataset.limit)) continue;
+    event.preventDefault();
+    box.setCustomValidity(`This has ${length.toLocaleString()} characters; at most ${Number(box.dataset.limit).toLocaleString()} are kept. Attach it as a file instead.`);
+    box.reportValidity();
+    box.addEventListener("input", () => box.setCustomValidity(""), { once: true });
+  }
+}, true);
+
+// Images and files that are pasted or dropped into a box are uploaded, and shown where the cursor is.
+const uploadInto = async (box, files) => {
+  const body = new FormData();
+  for (const file of files) body.append("file", file, file.name || "pasted image");
+  const place = `⟨uploading ${files.length === 1 ? files[0].name || "image" : `${files.length} files`}…⟩`;
+  box.setRangeText(place, box.selectionStart, box.selectionEnd, "end");
+  const put = (text) => {
+    box.value = box.value.replace(place, () => text);
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  try {
+    const answer = await fetch(box.dataset.upload, { method: "POST", body, headers: { accept: "application/json" }, credentials: "same-origin" });
+    const told = await answer.json();
+    if (!answer.ok) throw new Error(told.errors?.[0]?.message ?? told.detail ?? answer.statusText);
+    put(told.markdown);
+  } catch (error) {
+    put("");
+    let note = box.parentElement.querySelector("[data-upload-error]");
+    if (!note) {
+      note = Object.assign(document.createElement("p"), { className: "field-error" });
+      note.dataset.uploadError = "yes";
+      note.setAttribute("role", "alert");
+      box.after(note);
+    }
+    note.textContent = `Not uploaded: ${error.message}`;
+  }
+};
+for (const box of document.querySelectorAll("textarea[data-upload]")) {
+  box.addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    // Text with a picture of itself (from a spreadsheet) is pasted as text.
+    if (files.length === 0 || event.clipboardData.types.includes("text/plain")) return;
+    event.preventDefault();
+    uploadInto(box, files);
+  });
+  box.addEventListener("dragover", (event) => { if (event.dataTransfer?.types.includes("Files")) event.preventDefault(); });
+  box.addEventListener("drop", (event) => {
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (files.length === 0) return;
+    event.preventDefault();
+    uploadInto(box, files);
+  });
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use tokio::sync::broadcast;
 
 use super::{Db, Inner, notice};
 use crate::error::{Error, Result};
@@ -92,7 +91,7 @@ impl Db {
         if !url.is_sqlite() {
             return Err(Error::invalid("database_url", "must be sqlite:<file> for a scratch database"));
         }
-        let (notices, _) = broadcast::channel(notice::BACKLOG);
+        let notices = notice::Notices::new();
         let inner = open_sqlite(url, SqliteSynchronous::Off).await?;
         let db = Self { inner: Arc::new(inner), notices };
         db.migrate().await?;
@@ -101,7 +100,7 @@ impl Db {
 
     /// Opens the database as it is. `max_connections` bounds PostgreSQL's pool.
     pub async fn connect_unmigrated(url: &DbUrl, max_connections: u32) -> Result<Self> {
-        let (notices, _) = broadcast::channel(notice::BACKLOG);
+        let notices = notice::Notices::new();
         let inner = if url.is_sqlite() {
             open_sqlite(url, SqliteSynchronous::Full).await?
         } else {

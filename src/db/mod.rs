@@ -28,7 +28,7 @@ use tokio::sync::{Mutex, broadcast};
 pub use bulk::Rows;
 pub use connect::DbUrl;
 pub use filter::{Where, like_contains};
-pub use notice::Notice;
+pub use notice::{EVERYTHING, Mark, Missed, Notice};
 pub use value::Value;
 
 use crate::error::{Error, Result};
@@ -81,7 +81,7 @@ enum Inner {
 #[derive(Clone)]
 pub struct Db {
     inner: Arc<Inner>,
-    notices: broadcast::Sender<Notice>,
+    notices: notice::Notices,
 }
 
 /// A transaction. Dropped without [`Tx::commit`], it leaves no trace.
@@ -190,6 +190,16 @@ impl Db {
         self.notices.subscribe()
     }
 
+    /// The same, and what was announced after the mark. Without a mark nothing was missed.
+    pub fn subscribe_since(&self, since: Option<Mark>) -> (broadcast::Receiver<Notice>, Missed) {
+        self.notices.subscribe_since(since)
+    }
+
+    /// The place of the newest notice: what a page is as old as.
+    pub fn mark(&self) -> Mark {
+        self.notices.mark()
+    }
+
     /// Waits for running statements and closes all connections.
     pub async fn close(&self) {
         match &*self.inner {
@@ -240,8 +250,7 @@ impl Tx {
             Inner::SqliteTx(tx) => {
                 tx.into_inner().commit().await?;
                 for topic in topics {
-                    // An error only says that nobody listens.
-                    let _ = db.notices.send(Notice { topic });
+                    db.notices.publish(topic);
                 }
             }
             Inner::PostgresTx(tx) => tx.into_inner().commit().await?,

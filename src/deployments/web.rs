@@ -91,6 +91,7 @@ impl ShowPage {
 
     fn declare_url(&self) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("attach", &format!("deployment:{}", self.change.id));
         query.append_pair("services", &self.change.service);
         query.append_pair("title", &format!("After {}", self.change.headline()));
         query.append_pair("impact_started_at", &self.change.at.to_input());

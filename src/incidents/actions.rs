@@ -2,6 +2,13 @@
 //! the actor may not see, checks what was sent, acts, and writes the audit row. All of it in the
 //! caller's transaction; roles were checked by the route.
 
+pub mod chat;
+pub mod files;
+mod impacts;
+pub mod links;
+mod templates;
+pub mod write;
+
 use serde_json::json;
 
 use crate::accounts::{Actor, Role as AccountRole};
@@ -12,8 +19,8 @@ use crate::error::{Error, Result};
 
 use super::hooks::{Hooks, Resolved};
 use super::model::input::{
-    DeclareInput, EditEntryInput, EvidenceInput, MilestoneInput, NewEvidence, NewMilestone, PatchInput, StatusInput,
-    TaskInput, TimelineInput,
+    DeclareInput, EditEntryInput, EvidenceInput, MilestoneInput, NewEvidence, NewMilestone, NextUpdateInput,
+    PatchInput, StatusInput, TaskInput, TimelineInput,
 };
 use super::model::record::{Entry, Incident, Task};
 use super::model::{EvidenceKind, IncidentId, MilestoneName, Role, Source, Status};
@@ -101,19 +108,48 @@ impl Acting<'_> {
     /// See [`service::milestones::set_milestone`].
     pub async fn set_milestone(&self, id: IncidentId, name: MilestoneName, input: &MilestoneInput) -> Result<()> {
         self.see(id).await?;
+        self.check_values(id, name, input).await?;
         let set = input.normalize(name, self.now).map_err(Error::Invalid)?;
         let new = NewMilestone { name, at: set.at, source: Source::Person, reason: set.reason };
         service::milestones::set_milestone(self.tx, id, &new, &self.by(), self.now).await?;
         self.audit("incident.milestone.set", id, &json!({ "name": name, "at": new.at, "reason": new.reason })).await
     }
 
+    /// Two people who correct one time: the second is told, and sees the first one's value.
+    async fn check_values(&self, id: IncidentId, name: MilestoneName, input: &MilestoneInput) -> Result<()> {
+        let Some(read) = input.values else { return Ok(()) };
+        let history = service::milestones::history(self.tx, id).await?;
+        match history.iter().rfind(|change| change.name == name) {
+            Some(last) if history.iter().filter(|change| change.name == name).count() > read => {
+                let told = format!(
+                    "{} changed {} meanwhile: look at the values, then set it again",
+                    last.author,
+                    name.label()
+                );
+                Err(Error::Conflict(told))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// # Errors
     /// See [`service::milestones::clear_milestone`].
     pub async fn clear_milestone(&self, id: IncidentId, name: MilestoneName, input: &MilestoneInput) -> Result<()> {
         self.see(id).await?;
+        self.check_values(id, name, input).await?;
         let reason = input.normalize_clear().map_err(Error::Invalid)?;
         service::milestones::clear_milestone(self.tx, id, name, &reason, &self.by(), self.now).await?;
         self.audit("incident.milestone.clear", id, &json!({ "name": name, "reason": reason })).await
+    }
+
+    /// # Errors
+    /// See [`service::details::promise_update`].
+    pub async fn promise_update(&self, id: IncidentId, input: &NextUpdateInput) -> Result<Incident> {
+        self.see(id).await?;
+        let due = input.normalize(self.now).map_err(Error::Invalid)?;
+        let incident = service::details::promise_update(self.tx, id, due, &self.by(), self.now).await?;
+        self.audit("incident.next_update", id, &json!({ "due": due })).await?;
+        Ok(incident)
     }
 
     pub async fn post_entry(&self, id: IncidentId, input: &TimelineInput) -> Result<Entry> {

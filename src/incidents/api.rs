@@ -3,8 +3,9 @@
 mod items;
 mod json;
 mod parts;
+mod together;
 
-use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -21,18 +22,27 @@ use crate::web::{Access, ApiJson, Idempotent, Page, Routes};
 use super::actions::Acting;
 use super::hooks::Hooks;
 use super::model::IncidentId;
-use super::model::input::{DeclareInput, PatchInput, StatusInput};
+use super::model::input::{DeclareInput, NextUpdateInput, PatchInput, StatusInput};
 use super::model::record::Incident;
 use super::service::get_visible;
 use super::service::lists::{self, ListQuery};
+use super::web::UPLOAD_LIMIT;
 
 pub(super) fn routes() -> Routes {
+    let uploads = Routes::new()
+        .post("/api/v1/incidents/{id}/files", Access::RESPONDER, items::add_files)
+        .map_router(|router| router.layer(DefaultBodyLimit::max(UPLOAD_LIMIT)));
+    uploads.merge(bodies())
+}
+
+fn bodies() -> Routes {
     Routes::new()
         .get("/api/v1/incidents", Access::VIEWER, list)
         .post("/api/v1/incidents", Access::RESPONDER, create)
         .get("/api/v1/incidents/{id}", Access::VIEWER, show)
         .patch("/api/v1/incidents/{id}", Access::RESPONDER, update)
         .post("/api/v1/incidents/{id}/status", Access::RESPONDER, change_status)
+        .put("/api/v1/incidents/{id}/next-update", Access::RESPONDER, promise_update)
         .get("/api/v1/incidents/{id}/milestones", Access::VIEWER, parts::milestones)
         .put("/api/v1/incidents/{id}/milestones/{name}", Access::RESPONDER, parts::set_milestone)
         .delete("/api/v1/incidents/{id}/milestones/{name}", Access::RESPONDER, parts::clear_milestone)
@@ -45,10 +55,26 @@ pub(super) fn routes() -> Routes {
         .get("/api/v1/incidents/{id}/timeline/{entry}", Access::VIEWER, items::entry)
         .patch("/api/v1/incidents/{id}/timeline/{entry}", Access::RESPONDER, items::edit_entry)
         .delete("/api/v1/incidents/{id}/timeline/{entry}", Access::RESPONDER, items::strike_entry)
+        .post("/api/v1/incidents/{id}/timeline/{entry}/restore", Access::RESPONDER, items::restore_entry)
         .get("/api/v1/incidents/{id}/evidence", Access::VIEWER, items::evidence)
         .post("/api/v1/incidents/{id}/evidence", Access::RESPONDER, items::add_evidence)
         .get("/api/v1/incidents/{id}/evidence/{piece}", Access::VIEWER, items::piece)
         .delete("/api/v1/incidents/{id}/evidence/{piece}", Access::RESPONDER, items::remove_evidence)
+        .get("/api/v1/incidents/{id}/evidence/{piece}/raw", Access::VIEWER, items::raw)
+        .get("/api/v1/incidents/{id}/impacts", Access::VIEWER, together::impacts)
+        .post("/api/v1/incidents/{id}/impacts", Access::RESPONDER, together::add_impact)
+        .put("/api/v1/incidents/{id}/impacts/{impact}", Access::RESPONDER, together::edit_impact)
+        .delete("/api/v1/incidents/{id}/impacts/{impact}", Access::RESPONDER, together::remove_impact)
+        .get("/api/v1/incidents/{id}/blast-radius", Access::VIEWER, together::blast_radius)
+        .get("/api/v1/incidents/{id}/links", Access::VIEWER, together::links)
+        .post("/api/v1/incidents/{id}/links", Access::RESPONDER, together::link)
+        .delete("/api/v1/incidents/{id}/links/{link}", Access::RESPONDER, together::unlink)
+        .post("/api/v1/incidents/{id}/timeline/import", Access::RESPONDER, together::import_chat)
+        .get("/api/v1/incident-templates", Access::VIEWER, together::templates)
+        .post("/api/v1/incident-templates", Access::COMMANDER, together::add_template)
+        .get("/api/v1/incident-templates/{slug}", Access::VIEWER, together::template)
+        .put("/api/v1/incident-templates/{slug}", Access::COMMANDER, together::edit_template)
+        .delete("/api/v1/incident-templates/{slug}", Access::COMMANDER, together::delete_template)
         .get("/api/v1/incidents/{id}/tasks", Access::VIEWER, items::tasks)
         .post("/api/v1/incidents/{id}/tasks", Access::RESPONDER, items::add_task)
         .patch("/api/v1/incidents/{id}/tasks/{task}", Access::RESPONDER, items::edit_task)
@@ -145,6 +171,7 @@ async fn list(
 async fn create(
     State(state): State<AppState>,
     actor: Actor,
+    Extension(hooks): Extension<Hooks>,
     headers: HeaderMap,
     ApiJson(body): ApiJson<Value>,
 ) -> Result<Response> {
@@ -154,7 +181,7 @@ async fn create(
     if let Some(earlier) = once.earlier(&tx).await? {
         return Ok(earlier);
     }
-    let id = Acting { tx: &tx, actor: &actor, now: state.now() }.declare(&input).await?;
+    let id = Acting { tx: &tx, actor: &actor, now: state.now() }.declare_with(&input, &hooks).await?;
     let incident = get_visible(&tx, id, (&actor).into()).await;
     // A token without an account may declare a private incident that it then cannot see.
     let answer = match incident {
@@ -182,6 +209,14 @@ async fn update(at: At, ApiJson(input): ApiJson<PatchInput>) -> Result<Json<Valu
 async fn change_status(at: At, ApiJson(input): ApiJson<StatusInput>) -> Result<Json<Value>> {
     let tx = at.begin().await?;
     let incident = at.acting(&tx).change_status(at.id(), &input, &at.hooks).await?;
+    let answer = json::whole(&tx, &incident, &at.state.config.base_url).await?;
+    tx.commit().await?;
+    Ok(Json(answer))
+}
+
+async fn promise_update(at: At, ApiJson(input): ApiJson<NextUpdateInput>) -> Result<Json<Value>> {
+    let tx = at.begin().await?;
+    let incident = at.acting(&tx).promise_update(at.id(), &input).await?;
     let answer = json::whole(&tx, &incident, &at.state.config.base_url).await?;
     tx.commit().await?;
     Ok(Json(answer))

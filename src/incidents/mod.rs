@@ -9,6 +9,7 @@
 mod actions;
 mod api;
 pub mod hooks;
+mod kept;
 pub mod model;
 mod service;
 mod store;
@@ -27,6 +28,7 @@ pub use service::merge::{merge, merged_into, unmerge};
 pub use service::milestones::{clear_milestone, milestones, offer_milestone, set_milestone, times};
 pub use service::people::{Person, assign_role, grant_access, revoke_access, roles};
 pub use service::status::change_status;
+pub use service::templates;
 pub use service::timeline::{Append, append_timeline};
 pub use service::{By, evidence, get_visible, people, status, tasks, timeline};
 pub use store::lists::{Filter, Viewer, page, visible};

@@ -4,18 +4,23 @@
 //! order, and the durations that follow from them), [`timeline`], [`evidence`], [`task`], [`role`],
 //! and [`input`] (what people and machines send, and what is wrong with it).
 
+pub mod blast;
 pub mod chat;
 pub mod command;
 pub mod evidence;
+pub mod impact;
 pub mod import;
 pub mod input;
+pub mod link;
 pub mod milestone;
 pub mod record;
 pub mod role;
 pub mod similar;
 pub mod status;
 pub mod task;
+pub mod template;
 pub mod timeline;
+pub mod upload;
 
 use std::fmt;
 

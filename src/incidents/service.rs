@@ -4,17 +4,21 @@
 //! These functions trust their caller about rights: pages and the API check the role first, and load
 //! the incident through [`get_visible`], which hides private ones. Machines act as [`By::system`].
 
+pub mod chat;
 pub mod declare;
 pub mod details;
 pub mod events;
 pub mod evidence;
+pub mod impacts;
 mod index;
+pub mod links;
 pub mod lists;
 pub mod merge;
 pub mod milestones;
 pub mod people;
 pub mod status;
 pub mod tasks;
+pub mod templates;
 pub mod timeline;
 
 use crate::clock::Timestamp;

@@ -3,10 +3,13 @@
 
 pub mod evidence;
 pub mod head;
+pub mod impacts;
+pub mod links;
 pub mod lists;
 pub mod milestones;
 pub mod people;
 pub mod tasks;
+pub mod templates;
 pub mod timeline;
 
 use crate::error::{Error, Result};

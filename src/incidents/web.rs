@@ -1,9 +1,15 @@
 //! The pages of incidents. Each handler extracts, calls one action, and renders or redirects; a form
 //! that is refused is shown again with what was typed.
 
+mod chat;
 mod dashboard;
 mod declare;
+mod entry;
 mod evidence;
+mod files;
+mod filled;
+mod impacts;
+mod links;
 mod list;
 mod live;
 mod manage;
@@ -12,11 +18,12 @@ mod page;
 mod service_column;
 mod service_panel;
 mod tasks;
+mod templates;
 mod timeline;
 mod view;
 
 use axum::Extension;
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path};
 use axum::http::request::Parts;
 
 use crate::accounts::Actor;
@@ -33,9 +40,20 @@ use super::model::record::Incident;
 use super::service::get_visible;
 
 pub use service_column::OpenIncidents;
+pub(super) use filled::{Filled, UPLOAD_LIMIT};
 pub use service_panel::ServiceIncidents;
 
 pub(super) fn routes() -> Routes {
+    // Forms with files may be larger than others.
+    let uploads = Routes::new()
+        .post("/incidents/{id}/timeline", Access::RESPONDER, timeline::create)
+        .post("/incidents/{id}/timeline/import", Access::RESPONDER, chat::import)
+        .post("/incidents/{id}/files", Access::RESPONDER, files::create)
+        .map_router(|router| router.layer(DefaultBodyLimit::max(filled::UPLOAD_LIMIT)));
+    uploads.merge(pages())
+}
+
+fn pages() -> Routes {
     Routes::new()
         .get("/", Access::VIEWER, dashboard::show)
         .get("/live", Access::VIEWER, live::stream)
@@ -45,6 +63,7 @@ pub(super) fn routes() -> Routes {
         .get("/incidents/{id}", Access::VIEWER, page::show)
         .post("/incidents/{id}/status", Access::RESPONDER, page::change_status)
         .post("/incidents/{id}/roles", Access::RESPONDER, page::assign_role)
+        .post("/incidents/{id}/next-update", Access::RESPONDER, page::promise_update)
         .get("/incidents/{id}/edit", Access::RESPONDER, manage::edit)
         .post("/incidents/{id}/edit", Access::RESPONDER, manage::update)
         .post("/incidents/{id}/merge", Access::COMMANDER, manage::merge)
@@ -54,11 +73,27 @@ pub(super) fn routes() -> Routes {
         .post("/incidents/{id}/milestones/{name}", Access::RESPONDER, milestone::set)
         .post("/incidents/{id}/milestones/{name}/clear", Access::RESPONDER, milestone::clear)
         .get("/incidents/{id}/timeline", Access::VIEWER, timeline::list)
-        .post("/incidents/{id}/timeline", Access::RESPONDER, timeline::create)
-        .get("/incidents/{id}/timeline/{entry}", Access::VIEWER, timeline::show)
-        .post("/incidents/{id}/timeline/{entry}", Access::RESPONDER, timeline::update)
-        .post("/incidents/{id}/timeline/{entry}/strike", Access::RESPONDER, timeline::strike)
-        .post("/incidents/{id}/timeline/{entry}/restore", Access::RESPONDER, timeline::restore)
+        .get("/incidents/{id}/timeline/new", Access::RESPONDER, timeline::new)
+        .get("/incidents/{id}/timeline/{entry}", Access::VIEWER, entry::show)
+        .post("/incidents/{id}/timeline/{entry}", Access::RESPONDER, entry::update)
+        .post("/incidents/{id}/timeline/{entry}/layer", Access::RESPONDER, entry::set_layer)
+        .post("/incidents/{id}/timeline/{entry}/strike", Access::RESPONDER, entry::strike)
+        .post("/incidents/{id}/timeline/{entry}/restore", Access::RESPONDER, entry::restore)
+        .get("/incidents/{id}/timeline/import", Access::RESPONDER, chat::form)
+        .post("/incidents/{id}/impacts", Access::RESPONDER, impacts::create)
+        .get("/incidents/{id}/impacts/{impact}", Access::VIEWER, impacts::show)
+        .post("/incidents/{id}/impacts/{impact}", Access::RESPONDER, impacts::update)
+        .post("/incidents/{id}/impacts/{impact}/end", Access::RESPONDER, impacts::end)
+        .post("/incidents/{id}/impacts/{impact}/remove", Access::RESPONDER, impacts::remove)
+        .post("/incidents/{id}/services", Access::RESPONDER, impacts::add_service)
+        .post("/incidents/{id}/links", Access::RESPONDER, links::create)
+        .post("/incidents/{id}/links/remove", Access::RESPONDER, links::remove)
+        .get("/settings/incident-templates", Access::COMMANDER, templates::list)
+        .post("/settings/incident-templates", Access::COMMANDER, templates::create)
+        .get("/settings/incident-templates/new", Access::COMMANDER, templates::new)
+        .get("/settings/incident-templates/{slug}", Access::COMMANDER, templates::show)
+        .post("/settings/incident-templates/{slug}", Access::COMMANDER, templates::update)
+        .post("/settings/incident-templates/{slug}/delete", Access::COMMANDER, templates::delete)
         .get("/incidents/{id}/evidence", Access::VIEWER, evidence::list)
         .post("/incidents/{id}/evidence", Access::RESPONDER, evidence::create)
         .get("/incidents/{id}/evidence/{piece}", Access::VIEWER, evidence::show)

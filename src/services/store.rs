@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::clock::Timestamp;
-use crate::db::{Db, Sql, Tx};
+use crate::db::{Db, Sql, Tx, Where};
 use crate::error::Result;
 
 use super::model::{Edge, NewService, Service};
@@ -204,6 +204,18 @@ pub async fn see_edge(tx: &Tx, caller: i64, callee: i64, at: Timestamp) -> Resul
     )
     .await?;
     Ok(())
+}
+
+/// `(caller, callee)` for every service that calls one of these; at most 2,000.
+pub async fn callers_of(db: &Db, slugs: &[String]) -> Result<Vec<(String, String)>> {
+    let mut w = Where::new();
+    w.and_any("b.slug", slugs.iter().map(String::as_str));
+    let (sql, args) = w.statement(
+        "SELECT a.slug, b.slug FROM service_dependencies d JOIN services a ON a.id = d.service_id \
+         JOIN services b ON b.id = d.depends_on_id",
+        "ORDER BY a.slug, b.slug LIMIT 2000",
+    );
+    db.fetch_all(sql, args).await
 }
 
 /// Every edge, for ranking and for the graph; at most 20,000.

@@ -13,6 +13,7 @@ use super::RequestId;
 use super::assets;
 use crate::accounts::{Actor, Role};
 use crate::clock::Timestamp;
+use crate::db::Mark;
 use crate::error::{Error, Result};
 use crate::state::AppState;
 
@@ -26,6 +27,8 @@ pub struct Cx {
     pub query: String,
     flash: Option<String>,
     request_id: String,
+    /// Taken before anything is read, so that a live page misses nothing that comes after.
+    mark: Mark,
 }
 
 impl FromRequestParts<AppState> for Cx {
@@ -43,6 +46,7 @@ impl FromRequestParts<AppState> for Cx {
             query: parts.uri.query().unwrap_or_default().to_owned(),
             flash: flash.filter(|f| !f.is_empty()),
             request_id: parts.extensions.get::<RequestId>().map(|r| r.0.clone()).unwrap_or_default(),
+            mark: state.db.mark(),
         })
     }
 }
@@ -75,6 +79,7 @@ impl Cx {
     pub fn shell(&self, title: impl Into<String>) -> Shell {
         let mut shell = Shell::for_error(&self.state, self.actor.as_ref(), &title.into(), &self.path, &self.request_id);
         shell.flash.clone_from(&self.flash);
+        shell.live_since = self.mark.to_string();
         shell
     }
 }
@@ -93,6 +98,8 @@ pub struct Shell {
     pub js: &'static str,
     /// Topics of live updates that this page shows, separated by spaces.
     pub live: String,
+    /// How old the page is, in this node's order of notices.
+    pub live_since: String,
 }
 
 /// One entry of the main navigation.
@@ -120,6 +127,7 @@ impl Shell {
             css: assets::url("app.css"),
             js: assets::url("app.js"),
             live: String::new(),
+            live_since: String::new(),
         }
     }
 

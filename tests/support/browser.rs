@@ -51,6 +51,27 @@ impl Browser {
         self.send(Method::POST, path, &kind, body.into_bytes()).await
     }
 
+    /// Posts a form as a browser does when it has a file box. A file is its field, its name and its bytes.
+    pub async fn post_files(&mut self, path: &str, fields: &[(&str, &str)], files: &[(&str, &str, &[u8])]) -> Answer {
+        let mut body = Vec::new();
+        for (name, value) in fields {
+            let part = format!("--faultline\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+            body.extend_from_slice(part.as_bytes());
+        }
+        for (name, file, bytes) in files {
+            let head = format!(
+                "--faultline\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{file}\"\r\n\
+                 Content-Type: application/octet-stream\r\n\r\n"
+            );
+            body.extend_from_slice(head.as_bytes());
+            body.extend_from_slice(bytes);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(b"--faultline--\r\n");
+        let kind = [("content-type", "multipart/form-data; boundary=faultline"), ("sec-fetch-site", "same-origin")];
+        self.send(Method::POST, path, &kind, body).await
+    }
+
     pub async fn post_json(&mut self, path: &str, body: &serde_json::Value) -> Answer {
         self.json(Method::POST, path, body).await
     }

@@ -10,7 +10,7 @@ use crate::alerts::seen::{Asker, incidents_of};
 use crate::alerts::service;
 use crate::alerts::store::{self, Alert, AlertLog, Signal};
 use crate::error::{Error, FieldErrors, Result};
-use crate::incidents::{DeclareInput, Severity};
+use crate::incidents::{self, DeclareInput, Severity};
 use crate::web::{Cx, Shell, redirect, redirect_with_flash, render, render_with_status};
 
 #[derive(Template)]
@@ -69,7 +69,12 @@ pub(super) async fn promote_form(cx: Cx, Path(id): Path<i64>) -> Result<Response
     if let Some(path) = standing_incident(&cx, &alert).await? {
         return Ok(redirect(&path));
     }
-    let form = for_field(service::prefill(&alert));
+    let mut form = for_field(service::prefill(&alert));
+    let suiting = incidents::templates::suiting(&cx.state.db, &form.services, &alert.title).await?;
+    if let [template] = suiting.as_slice() {
+        template.fill(&mut form);
+        form.template.clone_from(&template.slug);
+    }
     render(&PromotePage {
         shell: cx.shell("Make an incident of this alert"),
         alert,
@@ -92,6 +97,10 @@ pub(super) async fn promote(cx: Cx, Path(id): Path<i64>, Form(form): Form<Declar
         let declare = service::read_declaration(&alert, &form, now)?;
         let tx = cx.state.db.begin().await?;
         let incident = service::promote(&tx, id, &declare, &by, now).await?;
+        if !form.template.is_empty() {
+            let template = incidents::templates::get(&tx, &form.template).await?;
+            incidents::templates::add_tasks(&tx, incident, &template, &by, now).await?;
+        }
         tx.commit().await?;
         Ok(incident)
     }

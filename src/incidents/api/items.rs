@@ -17,6 +17,7 @@ use super::super::model::record::{Entry, Evidence, Task};
 use super::super::model::{EntryKind, Layer};
 use super::super::service;
 use super::super::store::timeline::Filter;
+use super::super::web::Filled;
 use super::{At, fields};
 
 #[derive(Default, Deserialize)]
@@ -24,6 +25,7 @@ use super::{At, fields};
 pub(super) struct ItemsQuery {
     layer: String,
     kind: String,
+    q: String,
     cursor: String,
     limit: Limit,
 }
@@ -34,6 +36,7 @@ pub(super) async fn timeline(at: At, Query(query): Query<ItemsQuery>) -> Result<
     let filter = Filter {
         layer: Layer::parse(&query.layer),
         kind: EntryKind::parse(&query.kind),
+        text: query.q.trim().to_owned(),
         beyond: cursor.map(|c| (Timestamp::from_micros(c.sort), c.id)),
         newest_first: false,
     };
@@ -113,6 +116,32 @@ pub(super) async fn piece(at: At) -> Result<Json<Value>> {
         _ => Value::Null,
     };
     Ok(Json(value))
+}
+
+/// The kept bytes themselves.
+pub(super) async fn raw(at: At) -> Result<Response> {
+    super::super::kept::answer(at.db(), at.id(), at.part()?).await
+}
+
+/// Images and files as `multipart/form-data`, in fields called `file`.
+pub(super) async fn add_files(at: At, form: Filled<FilesInput>) -> Result<Response> {
+    let tx = at.begin().await?;
+    let kept = at.acting(&tx).add_files(at.id(), &form.files, form.input.note.trim()).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(json!({ "items": kept }))).into_response())
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct FilesInput {
+    note: String,
+}
+
+pub(super) async fn restore_entry(at: At) -> Result<Json<Entry>> {
+    let tx = at.begin().await?;
+    let entry = at.acting(&tx).strike_entry(at.id(), at.part()?, false).await?;
+    tx.commit().await?;
+    Ok(Json(entry))
 }
 
 pub(super) async fn remove_evidence(at: At) -> Result<Response> {

@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::fields::when;
 
-use super::{Role, Severity, Status};
+use super::{Role, Severity, Status, TaskKind};
 
 /// What one line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,14 +14,27 @@ pub enum Command {
     Severity { to: Severity, reason: String },
     /// `/assign commander ada@example.org`
     Assign { role: Role, who: String },
-    /// `/task drain the queue`
-    Task { title: String },
+    /// `/task drain the queue`: to be done now. `/followup write the alert`: later.
+    Task { kind: TaskKind, title: String },
+    /// `/update 30m`: when the next update is due.
+    Update { due: String },
     /// `/time -15m first customer call`
     At { at: Timestamp, text: String },
 }
 
 /// The line under the box.
-pub const HELP: &str = "/status, /severity, /assign, /task and /time -15m … work here";
+pub const HELP: &str = "/status, /severity, /assign, /task, /followup, /update 30m and /time -15m … work here";
+
+/// How each command is written, for the help beside the box.
+pub const EXAMPLES: [(&str, &str); 7] = [
+    ("/status identified the new release leaks connections", "changes the status; the rest is the reason"),
+    ("/severity 1 checkout is down everywhere", "changes the severity; the rest is the reason"),
+    ("/assign commander ada@example.org", "gives a role: an address, a name, or me"),
+    ("/task drain the queue", "adds a task for now"),
+    ("/followup alert on the queue's length", "adds a follow-up for later"),
+    ("/update 30m", "promises the next update for then; alone it promises none"),
+    ("/time -15m first customer call", "writes down what happened earlier"),
+];
 
 /// `None` when the text is no command: an ordinary entry. `//` at the start escapes the slash.
 ///
@@ -55,8 +68,12 @@ pub fn parse(text: &str, now: Timestamp) -> Option<Result<Command, String>> {
                 (Some(role), who) => Ok(Command::Assign { role, who: who.trim_start_matches('@').to_owned() }),
             }
         }
-        "task" if argument.is_empty() => Err("say what is to be done: /task drain the queue".to_owned()),
-        "task" => Ok(Command::Task { title: argument.to_owned() }),
+        "task" | "followup" | "follow-up" if argument.is_empty() => {
+            Err(format!("say what is to be done: /{name} drain the queue"))
+        }
+        "task" => Ok(Command::Task { kind: TaskKind::Now, title: argument.to_owned() }),
+        "followup" | "follow-up" => Ok(Command::Task { kind: TaskKind::FollowUp, title: argument.to_owned() }),
+        "update" => Ok(Command::Update { due: argument.to_owned() }),
         "time" => {
             let (word, text) = split_word(argument);
             match (when::parse(word, now), text) {
@@ -98,9 +115,17 @@ mod tests {
         );
         assert_eq!(ok("/severity 1"), Command::Severity { to: Severity::Sev1, reason: String::new() });
         assert_eq!(ok("/assign scribe @ada"), Command::Assign { role: Role::Scribe, who: "ada".into() });
-        assert_eq!(ok("/task  drain it "), Command::Task { title: "drain it".into() });
+        assert_eq!(ok("/task  drain it "), Command::Task { kind: TaskKind::Now, title: "drain it".into() });
+        assert_eq!(ok("/followup x"), Command::Task { kind: TaskKind::FollowUp, title: "x".into() });
         let at = now() - chrono::TimeDelta::minutes(15);
         assert_eq!(ok("/time -15m first call"), Command::At { at, text: "first call".into() });
+    }
+
+    #[test]
+    fn every_example_of_the_help_is_a_command() {
+        for (example, _) in EXAMPLES {
+            assert!(matches!(parse(example, now()), Some(Ok(_))), "{example}");
+        }
     }
 
     #[test]

@@ -8,7 +8,9 @@ mod course;
 mod declare;
 
 pub use attach::{EvidenceInput, NewEvidence, NewTask, Patch, PatchInput, TaskInput};
-pub use course::{EditEntryInput, MilestoneInput, NewEntry, SetMilestone, StatusChange, StatusInput, TimelineInput};
+pub use course::{
+    EditEntryInput, MilestoneInput, NewEntry, NextUpdateInput, SetMilestone, StatusChange, StatusInput, TimelineInput,
+};
 pub use declare::{Declare, DeclareInput, NewMilestone};
 
 /// Limits in characters: generous for people, small enough that a page stays bounded.

@@ -66,6 +66,35 @@ pub async fn change_details(tx: &Tx, id: IncidentId, patch: &Patch, by: &By, now
     Ok(incident)
 }
 
+/// Promises the next update for this time, or none.
+///
+/// # Errors
+/// `Conflict` when nobody works on the incident any more.
+pub async fn promise_update(
+    tx: &Tx,
+    id: IncidentId,
+    due: Option<Timestamp>,
+    by: &By,
+    now: Timestamp,
+) -> Result<Incident> {
+    let mut incident = lock(tx, id, now).await?;
+    if due.is_some() && !incident.status.is_open() {
+        return Err(Error::Conflict(format!("{id} is {}: no update is due any more", incident.status)));
+    }
+    if incident.next_update_due_at == due {
+        return Ok(incident);
+    }
+    incident.next_update_due_at = due;
+    store::head::save(tx, &incident).await?;
+    let text = match due {
+        Some(due) => format!("Next update promised for {} UTC", due.to_minute()),
+        None => "No next update is promised".to_owned(),
+    };
+    append_timeline(tx, id, &Append::activity(EntryKind::Details, text, now), by, now).await?;
+    announce(tx, id);
+    Ok(incident)
+}
+
 /// The services of an incident, by slug.
 pub async fn services(db: &Db, id: IncidentId) -> Result<Vec<ServiceRef>> {
     store::head::services(db, id).await

@@ -92,14 +92,20 @@ pub async fn revoke_access(tx: &Tx, id: IncidentId, person: &Person, by: &By, no
     Ok(())
 }
 
-/// The account with this address, to give it a role, a task or access.
+/// The account that this names: an address, a whole name, or the part of an address before the `@`.
+/// To give it a role, a task or access.
 ///
 /// # Errors
-/// `Invalid` in `field` when there is none.
-pub async fn person(db: &Db, field: &str, email: &str) -> Result<Person> {
-    let found = store::account(db, email).await?;
-    let unknown = || Error::invalid(field, format!("nobody here has the address '{}'", email.trim()));
-    found.map(|a| Person { user_id: a.id, name: a.name }).ok_or_else(unknown)
+/// `Invalid` in `field` when there is none, or when several answer to the name.
+pub async fn person(db: &Db, field: &str, who: &str) -> Result<Person> {
+    let who = who.trim();
+    let mut found = store::accounts_called(db, who).await?;
+    if found.len() > 1 {
+        let all: Vec<&str> = found.iter().map(|a| a.email.as_str()).collect();
+        return Err(Error::invalid(field, format!("'{who}' may be {}; write the address", all.join(" or "))));
+    }
+    let unknown = || Error::invalid(field, format!("nobody here has the address '{who}'"));
+    found.pop().map(|a| Person { user_id: a.id, name: a.name }).ok_or_else(unknown)
 }
 
 /// Everybody who can be given something, by name; at most 200.

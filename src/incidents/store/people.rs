@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::clock::Timestamp;
-use crate::db::{Db, Tx};
+use crate::db::{Db, Tx, like_contains};
 use crate::error::Result;
 use crate::incidents::model::record::RoleHolder;
 use crate::incidents::model::{IncidentId, Role};
@@ -107,10 +107,23 @@ pub struct Account {
     pub email: String,
 }
 
-pub async fn account(db: &Db, email: &str) -> Result<Option<Account>> {
-    db.fetch_optional::<Account>(
-        "SELECT id, name, email FROM users WHERE email = $1 AND disabled_at IS NULL",
-        args![email.trim().to_lowercase()],
+/// Who answers to this address; else to this name or this part before the `@`. At most 3.
+pub async fn accounts_called(db: &Db, who: &str) -> Result<Vec<Account>> {
+    let who = who.to_lowercase();
+    let by_address = db
+        .fetch_optional::<Account>(
+            "SELECT id, name, email FROM users WHERE email = $1 AND disabled_at IS NULL",
+            args![&who],
+        )
+        .await?;
+    if who.is_empty() || who.contains('@') || by_address.is_some() {
+        return Ok(by_address.into_iter().collect());
+    }
+    let at_any_host = like_contains(&format!("{who}@"));
+    db.fetch_all::<Account>(
+        "SELECT id, name, email FROM users WHERE disabled_at IS NULL AND (LOWER(name) = $1 OR email LIKE $2 ESCAPE '\\') \
+         ORDER BY id LIMIT 3",
+        args![&who, at_any_host.trim_start_matches('%')],
     )
     .await
 }

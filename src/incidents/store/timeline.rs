@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::clock::Timestamp;
-use crate::db::{Db, Sql, Tx};
+use crate::db::{Db, Sql, Tx, Where, like_contains};
 use crate::error::Result;
 use crate::incidents::model::record::{Entry, EntryVersion};
 use crate::incidents::model::{EntryKind, IncidentId, Layer};
@@ -90,46 +90,63 @@ pub async fn find(db: &Db, id: IncidentId, entry_id: i64) -> Result<Option<Entry
 }
 
 /// What to show of a timeline.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub layer: Option<Layer>,
     pub kind: Option<EntryKind>,
+    /// Words of the text; empty for any.
+    pub text: String,
     /// Entries before (newest first) or after (oldest first) this place.
     pub beyond: Option<(Timestamp, i64)>,
     pub newest_first: bool,
 }
 
+fn conditions(id: IncidentId, filter: &Filter) -> Where {
+    let mut w = Where::new();
+    w.and("incident_id = ?", id.0);
+    if let Some(layer) = filter.layer {
+        w.and("layer = ?", layer.as_str());
+    }
+    if let Some(kind) = filter.kind {
+        w.and("kind = ?", kind.as_str());
+    }
+    for word in filter.text.split_whitespace().take(8) {
+        w.and("LOWER(text) LIKE ? ESCAPE '\\'", like_contains(&word.to_lowercase()));
+    }
+    w
+}
+
 /// At most `limit` entries in the asked order.
 pub async fn page(db: &Db, id: IncidentId, filter: &Filter, limit: i64) -> Result<Vec<Entry>> {
-    let mut sql = format!("SELECT {COLUMNS} FROM timeline_entries WHERE incident_id = $1");
-    // $2 and $3 are always bound; a branch that is not wanted leaves them unused.
-    sql.push_str(if filter.layer.is_some() { " AND layer = $2" } else { " AND $2 = ''" });
-    sql.push_str(if filter.kind.is_some() { " AND kind = $3" } else { " AND $3 = ''" });
-    let (compare, direction) = if filter.newest_first { ("<", "DESC") } else { (">", "ASC") };
-    sql.push_str(&format!(
-        " AND (occurred_at, id) {compare} ($4, $5) ORDER BY occurred_at {direction}, id {direction} LIMIT $6"
-    ));
-    let edge = if filter.newest_first { i64::MAX } else { i64::MIN };
-    let (at, entry_id) = filter.beyond.map_or((edge, edge), |(at, id)| (at.as_micros(), id));
-    let rows = db
-        .fetch_all::<Row>(
-            Sql::built(sql),
-            args![
-                id.0,
-                filter.layer.map_or("", Layer::as_str),
-                filter.kind.map_or("", EntryKind::as_str),
-                at,
-                entry_id,
-                limit
-            ],
-        )
-        .await?;
+    let mut w = conditions(id, filter);
+    if let Some((at, entry_id)) = filter.beyond {
+        let clause = if filter.newest_first { "(occurred_at, id) < (?, ?)" } else { "(occurred_at, id) > (?, ?)" };
+        w.and_all(clause, args![at, entry_id]);
+    }
+    let direction = if filter.newest_first { "DESC" } else { "ASC" };
+    let limit = w.bind(limit);
+    let (sql, args) = w.statement(
+        &format!("SELECT {COLUMNS} FROM timeline_entries"),
+        &format!("ORDER BY occurred_at {direction}, id {direction} LIMIT {limit}"),
+    );
+    let rows = db.fetch_all::<Row>(sql, args).await?;
     rows.into_iter().map(Row::into_entry).collect()
 }
 
 pub async fn count(db: &Db, id: IncidentId, filter: &Filter) -> Result<i64> {
-    let (n,): (i64,) = db.fetch_one("SELECT COUNT(*) FROM timeline_entries WHERE incident_id = $1 AND ($2 = '' OR layer = $2) AND ($3 = '' OR kind = $3)", args![id.0, filter.layer.map_or("", Layer::as_str), filter.kind.map_or("", EntryKind::as_str)]).await?;
-    Ok(n)
+    let (sql, args) = conditions(id, filter).statement("SELECT COUNT(*) FROM timeline_entries", "");
+    db.fetch_scalar(sql, args).await
+}
+
+/// The keys of what was imported before; at most 50,000.
+pub async fn import_keys(db: &Db, id: IncidentId) -> Result<Vec<String>> {
+    let rows: Vec<(String,)> = db
+        .fetch_all(
+            "SELECT import_key FROM timeline_entries WHERE incident_id = $1 AND import_key IS NOT NULL LIMIT 50000",
+            args![id.0],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|r| r.0).collect())
 }
 
 /// Keeps what stands as an earlier version and writes the new one; `false` when another version

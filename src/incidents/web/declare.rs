@@ -1,6 +1,6 @@
 //! Declaring an incident in a few seconds: title, severity, and what is known already.
 
-use askama::Template;
+use axum::Extension;
 use axum::extract::{Form, Query};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -8,14 +8,17 @@ use axum::response::Response;
 use crate::db::Db;
 use crate::error::{Error, FieldErrors, Result};
 use crate::services;
-use crate::web::{Cx, Shell, redirect_with_flash, render, render_with_status};
+use crate::web::{Cx, Shell, redirect_with_flash, render_with_status};
 
 use super::super::actions::Acting;
+use super::super::hooks::Hooks;
 use super::super::model::input::DeclareInput;
+use super::super::model::template::Template;
 use super::super::model::{Kind, Severity};
+use super::super::service;
 use super::complaints;
 
-#[derive(Template)]
+#[derive(askama::Template)]
 #[template(path = "incidents/new.html")]
 struct DeclarePage {
     shell: Shell,
@@ -23,9 +26,34 @@ struct DeclarePage {
     errors: FieldErrors,
     /// Slugs to choose from.
     known_services: Vec<String>,
+    /// Templates to start from; those that suit the services first.
+    templates: Vec<Template>,
+    /// The one that fills the form.
+    template: Option<Template>,
 }
 
 impl DeclarePage {
+    /// The same form from another template, with what is known already.
+    fn template_url(&self, template: &Template) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        let services = self.form.services.join(" ");
+        let known = [
+            ("template", &template.slug),
+            ("attach", &self.form.attach),
+            ("services", &services),
+            ("impact_started_at", &self.form.impact_started_at),
+        ];
+        for (name, value) in known.into_iter().filter(|(_, value)| !value.is_empty()) {
+            query.append_pair(name, value);
+        }
+        format!("/incidents/new?{}", query.finish())
+    }
+
+    /// What it is declared from, in words.
+    fn attached(&self) -> Option<String> {
+        self.form.attach.split_once(':').map(|(kind, reference)| format!("{kind} {reference}"))
+    }
+
     /// The severity that is chosen: what was typed, else SEV3.
     fn is_chosen(&self, severity: &Severity) -> bool {
         Severity::read(&self.form.severity).unwrap_or(Severity::Sev3) == *severity
@@ -56,31 +84,60 @@ async fn known_services(db: &Db) -> Result<Vec<String>> {
     Ok(all.into_iter().map(|s| s.slug).collect())
 }
 
-/// The form; a link may fill it (`?title=…&services=…&severity=…`).
-pub(super) async fn new(cx: Cx, Query(form): Query<DeclareInput>) -> Result<Response> {
-    let known_services = known_services(&cx.state.db).await?;
-    render(&DeclarePage {
-        shell: cx.shell("Declare an incident"),
-        form,
-        errors: FieldErrors::default(),
-        known_services,
-    })
+/// The form; a link may fill it (`?title=…&services=…&severity=…&template=…&attach=trace:…`). A
+/// single template that suits the services fills it by itself.
+pub(super) async fn new(cx: Cx, Query(mut form): Query<DeclareInput>) -> Result<Response> {
+    let db = &cx.state.db;
+    let template = match form.template.as_str() {
+        "" => {
+            let mut suiting = service::templates::suiting(db, &form.services, &form.title).await?;
+            if suiting.len() == 1 { suiting.pop() } else { None }
+        }
+        "none" => None,
+        slug => Some(service::templates::get(db, slug).await?),
+    };
+    if let Some(template) = &template {
+        template.fill(&mut form);
+        form.template.clone_from(&template.slug);
+    }
+    show(&cx, form, FieldErrors::default()).await
 }
 
-pub(super) async fn create(cx: Cx, Form(form): Form<DeclareInput>) -> Result<Response> {
+async fn show(cx: &Cx, form: DeclareInput, errors: FieldErrors) -> Result<Response> {
+    let db = &cx.state.db;
+    let mut templates = service::templates::all(db).await?;
+    templates.sort_by_key(|t| !t.suits(&form.services, &form.title));
+    let template = templates.iter().find(|t| t.slug == form.template).cloned();
+    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let page = DeclarePage {
+        shell: cx.shell("Declare an incident"),
+        form,
+        errors,
+        known_services: known_services(db).await?,
+        templates,
+        template,
+    };
+    render_with_status(status, &page)
+}
+
+pub(super) async fn create(
+    cx: Cx,
+    Extension(hooks): Extension<Hooks>,
+    Form(mut form): Form<DeclareInput>,
+) -> Result<Response> {
+    if form.template == "none" {
+        form.template.clear();
+    }
     let tx = cx.state.db.begin().await?;
     let acting = Acting { tx: &tx, actor: cx.actor()?, now: cx.now() };
-    match acting.declare(&form).await {
+    match acting.declare_with(&form, &hooks).await {
         Ok(id) => {
             tx.commit().await?;
             Ok(redirect_with_flash(&format!("/incidents/{id}"), &format!("{id} is declared.")))
         }
         Err(error @ Error::Invalid(_)) => {
             drop(tx);
-            let errors = complaints(error)?;
-            let known_services = known_services(&cx.state.db).await?;
-            let page = DeclarePage { shell: cx.shell("Declare an incident"), form, errors, known_services };
-            render_with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
+            show(&cx, form, complaints(error)?).await
         }
         Err(other) => Err(other),
     }

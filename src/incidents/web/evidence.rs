@@ -2,12 +2,11 @@
 
 use askama::Template;
 use axum::extract::{Form, Query};
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Deserialize;
 
-use crate::error::{Error, FieldErrors, Result};
+use crate::error::{FieldErrors, Result};
 use crate::markdown::{self, SafeHtml};
 use crate::web::{Rendered, Shell, redirect_with_flash, render, render_with_status};
 
@@ -31,6 +30,9 @@ struct EvidenceList {
     next: Option<i64>,
     form: EvidenceInput,
     errors: FieldErrors,
+    /// What was typed into the form for files, and what was wrong with the files.
+    upload_note: String,
+    upload_errors: FieldErrors,
 }
 
 impl EvidenceList {
@@ -55,23 +57,40 @@ pub(super) struct After {
 }
 
 pub(super) async fn list(at: At, Query(query): Query<After>) -> Result<Response> {
-    show_list(&at, query.after, EvidenceInput::default(), FieldErrors::default()).await
+    show_list(&at, query.after, Refused::default()).await
 }
 
-async fn show_list(at: &At, after: i64, form: EvidenceInput, errors: FieldErrors) -> Result<Response> {
+/// A form of the page that comes back.
+#[derive(Default)]
+struct Refused {
+    form: EvidenceInput,
+    errors: FieldErrors,
+    upload_note: String,
+    upload_errors: FieldErrors,
+}
+
+/// The list with the form for files as it was filled in.
+pub(super) async fn show_upload_refused(at: &At, note: String, errors: FieldErrors) -> Result<Response> {
+    show_list(at, 0, Refused { upload_note: note, upload_errors: errors, ..Refused::default() }).await
+}
+
+async fn show_list(at: &At, after: i64, refused: Refused) -> Result<Response> {
     let mut pieces = service::evidence::page(at.db(), at.id(), after, PAGE + 1).await?;
     let size = usize::try_from(PAGE).unwrap_or_default();
     let more = pieces.len() > size;
     pieces.truncate(size);
-    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let is_fine = refused.errors.is_empty() && refused.upload_errors.is_empty();
+    let status = if is_fine { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let page = EvidenceList {
         shell: at.cx.shell(format!("{}: evidence", at.id())),
         incident: at.incident.clone(),
         next: pieces.last().filter(|_| more).map(|p| p.id),
         total: service::evidence::count(at.db(), at.id()).await?,
         pieces,
-        form,
-        errors,
+        form: refused.form,
+        errors: refused.errors,
+        upload_note: refused.upload_note,
+        upload_errors: refused.upload_errors,
     };
     render_with_status(status, &page)
 }
@@ -85,7 +104,7 @@ pub(super) async fn create(at: At, Form(input): Form<EvidenceInput>) -> Result<R
         }
         Err(error) => {
             drop(tx);
-            show_list(&at, 0, input, complaints(error)?).await
+            show_list(&at, 0, Refused { form: input, errors: complaints(error)?, ..Refused::default() }).await
         }
     }
 }
@@ -138,15 +157,7 @@ fn shown_text(snapshot: &Snapshot) -> Option<String> {
 
 /// The kept bytes. Only images are shown by the browser; all else is saved, whatever it claims to be.
 pub(super) async fn raw(at: At) -> Result<Response> {
-    let piece = service::evidence::get(at.db(), at.id(), at.part()?).await?;
-    let nothing = || Error::not_found(format!("a kept copy of evidence {}", piece.id));
-    let snapshot = service::evidence::snapshot(at.db(), piece.id).await?.ok_or_else(nothing)?;
-    let is_image = matches!(snapshot.media_type.as_str(), "image/png" | "image/jpeg" | "image/gif" | "image/webp");
-    let disposition = if is_image { "inline" } else { "attachment" };
-    let media_type =
-        HeaderValue::from_str(&snapshot.media_type).unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    let headers = [(CONTENT_TYPE, media_type), (CONTENT_DISPOSITION, HeaderValue::from_static(disposition))];
-    Ok((headers, snapshot.body).into_response())
+    super::super::kept::answer(at.db(), at.id(), at.part()?).await
 }
 
 pub(super) async fn remove(at: At) -> Result<Response> {

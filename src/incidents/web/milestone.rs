@@ -42,14 +42,18 @@ pub(super) async fn show(at: At) -> Result<Response> {
     let name = name(&at)?;
     let times = service::milestones::times(at.db(), at.id()).await?;
     let standing = times.get(name).map(|t| t.format("%Y-%m-%d %H:%M:%S")).unwrap_or_default();
-    let form = MilestoneInput { at: standing, reason: String::new() };
+    let form = MilestoneInput { at: standing, ..MilestoneInput::default() };
     show_with(&at, name, form, FieldErrors::default()).await
 }
 
 async fn show_with(at: &At, name: MilestoneName, form: MilestoneInput, errors: FieldErrors) -> Result<Response> {
     let milestone = service::milestones::milestones(at.db(), at.id()).await?.into_iter().find(|m| m.name == name);
     let history = service::milestones::history(at.db(), at.id()).await?;
-    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let status = match (errors.is_empty(), errors.has("conflict")) {
+        (true, _) => StatusCode::OK,
+        (false, true) => StatusCode::CONFLICT,
+        (false, false) => StatusCode::UNPROCESSABLE_ENTITY,
+    };
     let page = MilestonePage {
         shell: at.cx.shell(format!("{}: {}", at.id(), name.label())),
         incident: at.incident.clone(),

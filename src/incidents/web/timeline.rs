@@ -1,36 +1,68 @@
-//! The whole timeline, single entries with their history, writing and striking.
+//! Reading the whole timeline, and writing on it.
 
 use askama::Template;
-use axum::extract::{Form, Query};
+use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
 use crate::clock::Timestamp;
-use crate::error::{FieldErrors, Result};
-use crate::markdown::{self, SafeHtml};
+use crate::error::{Error, FieldErrors, Result};
 use crate::web::{Cursor, Shell, redirect_with_flash, render, render_with_status};
 
-use super::super::model::input::{EditEntryInput, TimelineInput};
-use super::super::model::record::{Entry, EntryVersion, Incident};
+use super::super::actions::write::Written;
+use super::super::model::input::TimelineInput;
+use super::super::model::record::{Entry, Incident};
+use super::super::model::upload::Upload;
 use super::super::model::{EntryKind, Layer};
 use super::super::service;
 use super::super::store::timeline::Filter;
+use super::filled::Filled;
 use super::page::{Forms, show_with};
 use super::view::EntryView;
 use super::{At, complaints};
 
 /// Entries of one page.
 const PAGE: i64 = 100;
+/// Entries before the one that a link asks for.
+const BEFORE: i64 = 50;
 
+/// The filters as a URL holds them; empty ones do not filter.
 #[derive(Default, Deserialize)]
+#[serde(default)]
 pub(super) struct TimelineQuery {
-    #[serde(default)]
     layer: String,
-    #[serde(default)]
     kind: String,
-    #[serde(default)]
+    q: String,
+    /// `newest` for the newest first.
+    order: String,
     cursor: String,
+    /// Shows the page around this entry.
+    entry: Option<i64>,
+}
+
+impl TimelineQuery {
+    fn filter(&self) -> Result<Filter> {
+        let cursor = Cursor::from_param(Some(&self.cursor))?;
+        Ok(Filter {
+            layer: Layer::parse(&self.layer),
+            kind: EntryKind::parse(&self.kind),
+            text: self.q.trim().to_owned(),
+            beyond: cursor.map(|c| (Timestamp::from_micros(c.sort), c.id)),
+            newest_first: self.order == "newest",
+        })
+    }
+
+    /// These filters with another place to continue at.
+    fn url(&self, at: &At, cursor: &str) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        let fields =
+            [("layer", &*self.layer), ("kind", &self.kind), ("q", &self.q), ("order", &self.order), ("cursor", cursor)];
+        for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
+            query.append_pair(name, value);
+        }
+        at.path(&format!("/timeline?{}", query.finish()))
+    }
 }
 
 #[derive(Template)]
@@ -40,158 +72,152 @@ struct TimelinePage {
     incident: Incident,
     entries: Vec<EntryView>,
     total: i64,
-    layer: Option<Layer>,
-    kind: Option<EntryKind>,
+    query: TimelineQuery,
     next: Option<String>,
+    beginning: String,
     is_first_page: bool,
 }
 
 impl TimelinePage {
     fn layer_is(&self, layer: &Layer) -> bool {
-        self.layer == Some(*layer)
+        self.query.layer == layer.as_str()
     }
 
     fn kind_is(&self, kind: &EntryKind) -> bool {
-        self.kind == Some(*kind)
+        self.query.kind == kind.as_str()
+    }
+
+    fn newest_first(&self) -> bool {
+        self.query.order == "newest"
     }
 }
 
-/// Oldest first: it is read as a story.
+/// Oldest first unless asked otherwise: it is read as a story.
 pub(super) async fn list(at: At, Query(query): Query<TimelineQuery>) -> Result<Response> {
-    let cursor = Cursor::from_param(Some(&query.cursor))?;
-    let filter = Filter {
-        layer: Layer::parse(&query.layer),
-        kind: EntryKind::parse(&query.kind),
-        beyond: cursor.map(|c| (Timestamp::from_micros(c.sort), c.id)),
-        newest_first: false,
+    let filter = query.filter()?;
+    let (entries, more) = match query.entry {
+        Some(entry) => around(&at, entry).await?,
+        None => cut(service::timeline::page(at.db(), at.id(), &filter, PAGE + 1).await?),
     };
-    let mut entries = service::timeline::page(at.db(), at.id(), &filter, PAGE + 1).await?;
-    let size = usize::try_from(PAGE).unwrap_or_default();
-    let more = entries.len() > size;
-    entries.truncate(size);
-    let next = entries.last().filter(|_| more).map(|e| next_url(&at, &filter, e));
+    let next = entries.last().filter(|_| more).map(|e| query.url(&at, &place(e)));
     render(&TimelinePage {
-        shell: at.cx.shell(format!("{}: timeline", at.id())),
+        shell: at.cx.shell(format!("{}: timeline", at.id())).live(&[&format!("incident:{}", at.id().0)]),
         incident: at.incident.clone(),
         total: service::timeline::count(at.db(), at.id(), &filter).await?,
         entries: entries.into_iter().map(EntryView::new).collect(),
-        layer: filter.layer,
-        kind: filter.kind,
         next,
-        is_first_page: cursor.is_none(),
+        beginning: query.url(&at, ""),
+        is_first_page: query.cursor.is_empty() && query.entry.is_none(),
+        query,
     })
 }
 
-fn next_url(at: &At, filter: &Filter, last: &Entry) -> String {
-    let cursor = Cursor { sort: last.occurred_at.as_micros(), id: last.id }.encode();
-    let layer = filter.layer.map_or("", Layer::as_str);
-    let kind = filter.kind.map_or("", EntryKind::as_str);
-    at.path(&format!("/timeline?layer={layer}&kind={kind}&cursor={cursor}"))
+fn place(entry: &Entry) -> String {
+    Cursor { sort: entry.occurred_at.as_micros(), id: entry.id }.encode()
 }
 
-pub(super) async fn create(at: At, Form(input): Form<TimelineInput>) -> Result<Response> {
-    let tx = at.begin().await?;
-    match at.acting(&tx).post_entry(at.id(), &input).await {
-        Ok(entry) => {
-            tx.commit().await?;
-            Ok(redirect_with_flash(&at.path(&format!("#entry-{}", entry.id)), "Added to the timeline."))
-        }
-        Err(error) => {
-            drop(tx);
-            let errors = complaints(error)?;
-            show_with(&at, Forms { refused: "entry", errors, entry: input, ..Forms::default() }).await
-        }
-    }
+/// The row too many only tells that there are more.
+fn cut(mut entries: Vec<Entry>) -> (Vec<Entry>, bool) {
+    let size = usize::try_from(PAGE).unwrap_or_default();
+    let more = entries.len() > size;
+    entries.truncate(size);
+    (entries, more)
 }
 
+/// The entry with what came before and after it, oldest first.
+async fn around(at: &At, entry: i64) -> Result<(Vec<Entry>, bool)> {
+    let entry = service::timeline::get(at.db(), at.id(), entry).await?;
+    let beyond = Some((entry.occurred_at, entry.id));
+    let earlier = Filter { beyond, newest_first: true, ..Filter::default() };
+    let mut entries = service::timeline::page(at.db(), at.id(), &earlier, BEFORE).await?;
+    entries.reverse();
+    entries.push(entry);
+    let later = Filter { beyond, ..Filter::default() };
+    entries.extend(service::timeline::page(at.db(), at.id(), &later, PAGE + 1).await?);
+    Ok(cut(entries))
+}
+
+/// Inserting between two entries, on a page that shows both.
 #[derive(Template)]
-#[template(path = "incidents/entry.html")]
-struct EntryPage {
+#[template(path = "incidents/entry_new.html")]
+struct NewEntryPage {
     shell: Shell,
     incident: Incident,
-    view: EntryView,
-    versions: Vec<(EntryVersion, SafeHtml)>,
-    form: EditEntryInput,
+    before: Option<EntryView>,
+    after: Option<EntryView>,
+    form: TimelineInput,
     errors: FieldErrors,
 }
 
-impl EntryPage {
-    /// What the box holds: what was typed, else what stands.
-    fn text(&self) -> &str {
-        self.form.text.as_deref().unwrap_or(&self.view.entry.text)
-    }
-
-    fn occurred_at(&self) -> String {
-        self.form.occurred_at.clone().unwrap_or_else(|| self.view.entry.occurred_at.to_input())
-    }
-
-    fn is_story(&self) -> bool {
-        self.form.story.unwrap_or(self.view.is_story())
-    }
-
-    /// The version that the form starts from: after a conflict the one whose text is shown beside.
-    fn version(&self) -> i64 {
-        self.view.entry.version
-    }
-
-    /// Somebody else's text, to show beside what was typed.
-    fn is_conflict(&self) -> bool {
-        self.errors.has("conflict")
-    }
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct NewQuery {
+    after: Option<i64>,
 }
 
-pub(super) async fn show(at: At) -> Result<Response> {
-    show_entry(&at, EditEntryInput::default(), FieldErrors::default()).await
+pub(super) async fn new(at: At, Query(query): Query<NewQuery>) -> Result<Response> {
+    let form = TimelineInput { after: query.after, ..TimelineInput::default() };
+    show_new(&at, form, FieldErrors::default()).await
 }
 
-async fn show_entry(at: &At, form: EditEntryInput, errors: FieldErrors) -> Result<Response> {
-    let entry = service::timeline::get(at.db(), at.id(), at.part()?).await?;
-    let versions = service::timeline::versions(at.db(), entry.id).await?;
-    let status = match (errors.is_empty(), errors.has("conflict")) {
-        (true, _) => StatusCode::OK,
-        (false, true) => StatusCode::CONFLICT,
-        (false, false) => StatusCode::UNPROCESSABLE_ENTITY,
+async fn show_new(at: &At, mut form: TimelineInput, errors: FieldErrors) -> Result<Response> {
+    let before = match form.after {
+        Some(entry) => Some(service::timeline::get(at.db(), at.id(), entry).await?),
+        None => None,
     };
-    let page = EntryPage {
-        shell: at.cx.shell(format!("{}: entry of {}", at.id(), entry.occurred_at.to_minute())),
+    let after = match &before {
+        Some(entry) => {
+            let later = Filter { beyond: Some((entry.occurred_at, entry.id)), ..Filter::default() };
+            service::timeline::page(at.db(), at.id(), &later, 1).await?.pop()
+        }
+        None => None,
+    };
+    if form.occurred_at.is_empty()
+        && let Some(entry) = &before
+    {
+        let until = after.as_ref().map_or(at.now(), |e| e.occurred_at).max(entry.occurred_at);
+        let between = entry.occurred_at.saturating_add((until - entry.occurred_at) / 2);
+        form.occurred_at = between.format("%Y-%m-%d %H:%M:%S");
+    }
+    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let page = NewEntryPage {
+        shell: at.cx.shell(format!("{}: new entry", at.id())),
         incident: at.incident.clone(),
-        versions: versions.into_iter().map(|v| (v.clone(), markdown::render(&v.text))).collect(),
-        view: EntryView::new(entry),
+        before: before.map(EntryView::new),
+        after: after.map(EntryView::new),
         form,
         errors,
     };
     render_with_status(status, &page)
 }
 
-pub(super) async fn update(at: At, Form(input): Form<EditEntryInput>) -> Result<Response> {
-    let entry = at.part()?;
-    let tx = at.begin().await?;
-    match at.acting(&tx).edit_entry(at.id(), entry, &input).await {
-        Ok(_) => {
-            tx.commit().await?;
-            Ok(redirect_with_flash(&at.path(&format!("/timeline/{entry}")), "Changed; what stood before is kept."))
+pub(super) async fn create(at: At, form: Filled<TimelineInput>) -> Result<Response> {
+    let Filled { input, files } = form;
+    match write(&at, &input, &files).await {
+        Ok(Written::Entry(entry)) if input.after.is_some() => {
+            let there = at.path(&format!("/timeline?entry={0}#entry-{0}", entry.id));
+            Ok(redirect_with_flash(&there, "Added to the timeline."))
         }
+        Ok(Written::Entry(entry)) => {
+            Ok(redirect_with_flash(&at.path(&format!("#entry-{}", entry.id)), "Added to the timeline."))
+        }
+        Ok(Written::Done { said, part }) => Ok(redirect_with_flash(&at.path(part), &said)),
         Err(error) => {
-            drop(tx);
-            let errors = complaints(error)?;
-            show_entry(&at, input, errors).await
+            let mut errors = complaints(error)?;
+            if !files.is_empty() && !errors.has("file") {
+                errors.add("file", "must be chosen again: a browser does not keep it");
+            }
+            if input.after.is_some() {
+                return show_new(&at, input, errors).await;
+            }
+            show_with(&at, Forms { refused: "entry", errors, entry: input, ..Forms::default() }).await
         }
     }
 }
 
-pub(super) async fn strike(at: At) -> Result<Response> {
-    set_strike(at, true).await
-}
-
-pub(super) async fn restore(at: At) -> Result<Response> {
-    set_strike(at, false).await
-}
-
-async fn set_strike(at: At, strike: bool) -> Result<Response> {
-    let entry = at.part()?;
+async fn write(at: &At, input: &TimelineInput, files: &[Upload]) -> Result<Written, Error> {
     let tx = at.begin().await?;
-    at.acting(&tx).strike_entry(at.id(), entry, strike).await?;
+    let written = at.acting(&tx).write(at.id(), input, files, &at.hooks).await?;
     tx.commit().await?;
-    let told = if strike { "Struck out." } else { "Restored." };
-    Ok(redirect_with_flash(&at.path(&format!("/timeline/{entry}")), told))
+    Ok(written)
 }

@@ -106,6 +106,19 @@ struct ShowPage {
     next: Option<String>,
 }
 
+impl ShowPage {
+    /// The declaration filled in from this trace, which is kept with the incident.
+    fn declare_url(&self) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("attach", &format!("trace:{}", self.head.trace_id));
+        let failed = self.error.as_ref().map_or(&self.head.service, |e| &e.service);
+        query.append_pair("services", failed);
+        query.append_pair("title", &format!("{} {} fails", self.head.service, self.head.operation));
+        query.append_pair("impact_started_at", &self.head.started_at.to_input());
+        format!("/incidents/new?{}", query.finish())
+    }
+}
+
 pub(in crate::traces) async fn show(
     cx: Cx,
     Path(id): Path<String>,

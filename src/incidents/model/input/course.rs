@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::clock::Timestamp;
 use crate::error::FieldErrors;
-use crate::fields::{self, past_moment};
+use crate::fields::{self, past_moment, when};
 
 use super::super::{Layer, MilestoneName, Status};
 use super::{MAX_ENTRY, MAX_REASON};
@@ -53,6 +53,41 @@ impl StatusInput {
     }
 }
 
+/// `PUT …/next-update`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct NextUpdateInput {
+    /// `30m`, `14:15`, a whole time, or nothing to promise none.
+    #[serde(deserialize_with = "fields::text")]
+    pub due: String,
+}
+
+impl NextUpdateInput {
+    /// # Errors
+    /// When it cannot be read, is over, or lies more than a week ahead.
+    pub fn normalize(&self, now: Timestamp) -> Result<Option<Timestamp>, FieldErrors> {
+        let text = self.due.trim().trim_start_matches("in ").trim_start_matches('+').trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let mut errors = FieldErrors::default();
+        let due = when::span_of(text).map(|span| now + span).or_else(|| when::parse(text, now)).map(|at| {
+            // A bare time of day means the next one, not the last.
+            let is_time_of_day = text.len() <= 8 && text.contains(':');
+            if is_time_of_day && at <= now { at + chrono::TimeDelta::days(1) } else { at }
+        });
+        match due {
+            None => errors.add("due", format!("'{text}' is not a time: use 30m, 14:15 or 2026-11-23 14:15, in UTC")),
+            Some(at) if at <= now => {
+                errors.add("due", format!("{} UTC is over: it is {} UTC now", at.to_minute(), now.to_minute()))
+            }
+            Some(at) if at > now + chrono::TimeDelta::days(7) => errors.add("due", "lies more than a week ahead"),
+            Some(_) => {}
+        }
+        if errors.is_empty() { Ok(due) } else { Err(errors) }
+    }
+}
+
 /// `PUT …/milestones/{name}`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -61,6 +96,8 @@ pub struct MilestoneInput {
     pub at: String,
     #[serde(deserialize_with = "fields::text")]
     pub reason: String,
+    /// How many values it had when the form was read. When it has more now, nothing is overwritten.
+    pub values: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +152,11 @@ pub struct TimelineInput {
     /// What a person writes belongs to the story unless it is said not to.
     #[serde(deserialize_with = "fields::maybe_flag")]
     pub story: Option<bool>,
+    /// Yes to the question that a `/status` command raised (alerts still fire).
+    #[serde(deserialize_with = "fields::flag")]
+    pub confirm: bool,
+    /// The entry after which this one is inserted; only says which form it came from.
+    pub after: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,8 +234,28 @@ mod tests {
     }
 
     #[test]
+    fn the_next_update_is_promised_ahead() {
+        let due =
+            |text: &str| NextUpdateInput { due: text.into() }.normalize(now()).map(|due| due.map(Timestamp::to_minute));
+        assert_eq!(due(" "), Ok(None));
+        for (text, at) in [
+            ("30m", "2026-11-23 10:30"),
+            ("in 1h", "2026-11-23 11:00"),
+            ("+15m", "2026-11-23 10:15"),
+            ("11:15", "2026-11-23 11:15"),
+            ("09:00", "2026-11-24 09:00"),
+            ("2026-11-23 12:00", "2026-11-23 12:00"),
+        ] {
+            assert_eq!(due(text), Ok(Some(at.to_owned())), "{text}");
+        }
+        for text in ["soon", "2026-11-22 12:00", "-15m", "0m", "8d"] {
+            assert!(due(text).unwrap_err().has("due"), "{text}");
+        }
+    }
+
+    #[test]
     fn a_milestone_needs_its_reason() {
-        let errors = MilestoneInput { at: "09:00".into(), reason: " ".into() }
+        let errors = MilestoneInput { at: "09:00".into(), reason: " ".into(), values: None }
             .normalize(MilestoneName::Detected, now())
             .unwrap_err();
         assert_eq!(errors.of("reason"), Some("is needed: times are evidence"));

@@ -42,6 +42,15 @@ pub struct DeclareInput {
     pub impact_ended_at: String,
     #[serde(deserialize_with = "fields::text")]
     pub resolved_at: String,
+    /// Slug of the template to start from: it fills what is empty, and gives its tasks.
+    #[serde(deserialize_with = "fields::text")]
+    pub template: String,
+    /// What it is declared from, kept as evidence: `trace:…`, `deployment:…` or `alert:…`.
+    #[serde(deserialize_with = "fields::text")]
+    pub attach: String,
+    /// Whoever declares it takes the command.
+    #[serde(deserialize_with = "fields::flag")]
+    pub lead: bool,
 }
 
 /// One lifecycle time with its provenance.

@@ -1,0 +1,223 @@
+//! 500 people watch one incident: `cargo bench --bench live`.
+//!
+//! Starts the release binary's `serve` on a fresh SQLite database, opens that many streams of live
+//! updates, writes on the timeline, and prints how long it takes from the moment of writing until every
+//! watcher was told, and until every watcher has the new page in hand (as a browser does it: after a
+//! random 80 to 250 ms). At the end the server's memory. `FAULTLINE_BENCH_WATCHERS` and
+//! `FAULTLINE_BENCH_UPDATES` change the numbers. Only ever talks to 127.0.0.1.
+#![allow(
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a bench that cannot run says why; the place of a percentile lies within the list"
+)]
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use tokio::sync::broadcast;
+
+const PASSWORD: &str = "violet anchor drum 7";
+/// What stands for "never" in the lists of times.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn faultline(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_faultline"));
+    command
+        .args(args)
+        .env("FAULTLINE_DATABASE_URL", format!("sqlite:{}", folder.join("bench.db").display()))
+        .env("FAULTLINE_LOG", "warn");
+    command
+}
+
+fn memory_kib(pid: u32, what: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find(|l| l.starts_with(what)).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or_default()
+}
+
+fn number(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
+fn add_person(folder: &Path) {
+    let mut child = faultline(folder, &["user", "add", "ada@example.org", "--role", "commander"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("user add runs");
+    child.stdin.take().expect("its input").write_all(format!("{PASSWORD}\n").as_bytes()).expect("written");
+    assert!(child.wait().expect("ended").success(), "user add failed");
+}
+
+fn main() {
+    let (watchers, updates) = (number("FAULTLINE_BENCH_WATCHERS", 500), number("FAULTLINE_BENCH_UPDATES", 20));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    add_person(folder.path());
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let address = format!("127.0.0.1:{port}");
+    let child =
+        faultline(folder.path(), &["serve", "--listen", &address]).stdout(Stdio::null()).spawn().expect("serve starts");
+    let server = Server(child);
+    let pid = server.0.id();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let base = format!("http://{address}");
+        let client = signed_in(&base).await;
+        println!("memory before anybody watches: {} KiB", memory_kib(pid, "VmRSS:"));
+        let figures = watch(&client, &base, watchers, updates).await;
+        report("told", &figures.told, watchers * updates);
+        report("new page in hand", &figures.seen, watchers * updates);
+        println!(
+            "memory with {watchers} watchers: {} KiB, at most {} KiB",
+            memory_kib(pid, "VmRSS:"),
+            memory_kib(pid, "VmHWM:")
+        );
+    });
+}
+
+/// A client with the cookie of a session.
+async fn signed_in(base: &str) -> reqwest::Client {
+    let plain = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+    let began = Instant::now();
+    while plain.get(format!("{base}/healthz")).send().await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(30), "the server does not answer");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let body = format!("email=ada%40example.org&password={}", PASSWORD.replace(' ', "+"));
+    let answer = post(&plain, &format!("{base}/login"), body).await;
+    let cookies = answer.headers().get_all("set-cookie").iter().filter_map(|c| c.to_str().ok());
+    let session = cookies.filter_map(|c| c.split(';').next()).find(|c| c.starts_with("faultline=")).expect("a session");
+    let mut headers = reqwest::header::HeaderMap::new();
+    headers.insert("cookie", session.parse().expect("a cookie"));
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .default_headers(headers)
+        .build()
+        .expect("a client")
+}
+
+async fn post(client: &reqwest::Client, url: &str, body: String) -> reqwest::Response {
+    client
+        .post(url)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("sec-fetch-site", "same-origin")
+        .body(body)
+        .send()
+        .await
+        .expect("an answer")
+}
+
+#[derive(Default)]
+struct Figures {
+    told: Vec<Duration>,
+    seen: Vec<Duration>,
+}
+
+async fn watch(client: &reqwest::Client, base: &str, watchers: usize, updates: usize) -> Figures {
+    let made = post(client, &format!("{base}/incidents"), "title=Checkout+fails&severity=SEV1".to_owned()).await;
+    assert_eq!(made.status(), 303, "declared");
+    let (written, _) = broadcast::channel::<Instant>(updates.max(1));
+    let (ready_tx, mut ready) = tokio::sync::mpsc::channel(watchers.max(1));
+    let mut tasks = Vec::with_capacity(watchers);
+    for n in 0..watchers {
+        let watcher = Watcher { client: client.clone(), base: base.to_owned(), n };
+        tasks.push(tokio::spawn(watcher.run(written.subscribe(), ready_tx.clone(), updates)));
+    }
+    for _ in 0..watchers {
+        tokio::time::timeout(PATIENCE, ready.recv()).await.expect("every stream opens").expect("a watcher");
+    }
+    for n in 0..updates {
+        let _ = written.send(Instant::now());
+        let answer = post(client, &format!("{base}/incidents/INC-1/timeline"), format!("text=Update+{n}")).await;
+        assert_eq!(answer.status(), 303, "written");
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+    }
+    let mut figures = Figures::default();
+    for task in tasks {
+        let own = task.await.expect("a watcher");
+        figures.told.extend(own.told);
+        figures.seen.extend(own.seen);
+    }
+    figures
+}
+
+struct Watcher {
+    client: reqwest::Client,
+    base: String,
+    n: usize,
+}
+
+impl Watcher {
+    async fn run(
+        self,
+        mut written: broadcast::Receiver<Instant>,
+        ready: tokio::sync::mpsc::Sender<()>,
+        updates: usize,
+    ) -> Figures {
+        let mut figures = Figures::default();
+        let url = format!("{}/live?topics=incident:1", self.base);
+        let mut stream = self.client.get(url).send().await.expect("a stream").bytes_stream();
+        let hello = stream.next().await.expect("greeted").expect("bytes");
+        assert!(hello.starts_with(b"event: hello"), "{}", String::from_utf8_lossy(&hello));
+        ready.send(()).await.expect("counted");
+        for _ in 0..updates {
+            let began = written.recv().await.expect("an update");
+            let event = tokio::time::timeout(PATIENCE, next_change(&mut stream)).await;
+            if event.is_err() {
+                break;
+            }
+            figures.told.push(began.elapsed());
+            // As the page's script does, spread by the watcher's number instead of by chance.
+            tokio::time::sleep(Duration::from_millis(80 + (self.n as u64 * 37) % 170)).await;
+            let page = self.client.get(format!("{}/incidents/INC-1", self.base)).send().await.expect("a page");
+            assert_eq!(page.status(), 200);
+            page.bytes().await.expect("a body");
+            figures.seen.push(began.elapsed());
+        }
+        figures
+    }
+}
+
+async fn next_change<E: std::fmt::Debug, B: AsRef<[u8]>>(
+    stream: &mut (impl futures::Stream<Item = Result<B, E>> + Unpin),
+) {
+    while let Some(chunk) = stream.next().await {
+        if String::from_utf8_lossy(chunk.expect("bytes").as_ref()).contains("event: changed") {
+            return;
+        }
+    }
+    // The stream ended: whoever waits runs out of patience and is missed in the count.
+    std::future::pending::<()>().await;
+}
+
+fn report(what: &str, times: &[Duration], expected: usize) {
+    let mut times = times.to_vec();
+    times.sort();
+    if times.is_empty() {
+        println!("{what}: never");
+        return;
+    }
+    let at = |p: f64| times[((times.len() - 1) as f64 * p) as usize].as_secs_f64() * 1e3;
+    println!(
+        "{what}: p50 {:.0} ms, p90 {:.0} ms, p99 {:.0} ms, slowest {:.0} ms; {} of {expected}",
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(1.0),
+        times.len()
+    );
+}
