@@ -35,6 +35,7 @@ pub mod runbooks;
 pub mod search;
 pub mod seeded;
 pub mod services;
+pub mod similar;
 pub mod state;
 pub mod status_page;
 pub mod suspects;

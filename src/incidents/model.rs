@@ -12,7 +12,6 @@ pub mod input;
 pub mod milestone;
 pub mod record;
 pub mod role;
-pub mod similar;
 pub mod status;
 pub mod task;
 pub mod timeline;

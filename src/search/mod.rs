@@ -14,7 +14,7 @@ pub mod tokens;
 mod web;
 
 pub use model::{Doc, DocKind};
-pub use service::{Found, Hit, jump_target, remove, search, set_private, upsert};
+pub use service::{Found, Hit, jump_target, remove, search, set_private, titled, upsert};
 pub use store::Reader;
 
 pub fn routes() -> crate::web::Routes {

@@ -91,6 +91,15 @@ pub async fn search(
     Ok(Found { hits, total, is_cut })
 }
 
+/// The newest things of a kind with this word in their title, at most `limit`; nothing for what is no word.
+pub async fn titled(db: &Db, kind: DocKind, word: &str, reader: Reader, limit: i64) -> Result<Vec<Doc>> {
+    let query = Query { kinds: vec![kind], ..Query::parse(&format!("\"{word}\"")) };
+    if query.is_empty() {
+        return Ok(Vec::new());
+    }
+    store::candidates(db, &query, Scope::Title, reader, limit).await
+}
+
 /// The page that the whole input names, if it names one that the reader may see: `INC-12`, a trace id, a
 /// version. A trace is not checked: it may lie in a tracing backend.
 pub async fn jump_target(db: &Db, input: &str, reader: Reader) -> Result<Option<String>> {

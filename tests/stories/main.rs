@@ -24,5 +24,6 @@ mod rooms;
 mod runbooks;
 mod schema;
 mod search;
+mod similar;
 mod suspects;
 mod traces;
