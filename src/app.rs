@@ -18,8 +18,8 @@ use crate::state::AppState;
 use crate::traces::SpanStore;
 use crate::web::{self, Routes};
 use crate::{
-    accounts, alerts, deployments, health, inbox, incidents, logs, openapi, postmortems, reports, runbooks, search,
-    services, similar, suspects, traces,
+    accounts, alerts, deployments, health, inbox, incidents, logs, openapi, portable, postmortems, reports, runbooks,
+    search, services, similar, suspects, traces,
 };
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
@@ -42,6 +42,7 @@ pub fn routes() -> Routes {
         .merge(runbooks::routes())
         .merge(postmortems::routes())
         .merge(similar::routes())
+        .merge(portable::routes())
         .merge(reports::routes())
         .merge(openapi::routes())
         .merge(search::routes())

@@ -28,6 +28,7 @@ pub mod notifications;
 pub mod oncall;
 pub mod openapi;
 pub mod outbound;
+pub mod portable;
 pub mod postmortems;
 pub mod random;
 pub mod reports;

@@ -7,7 +7,6 @@
 pub mod chat;
 pub mod command;
 pub mod evidence;
-pub mod import;
 pub mod input;
 pub mod milestone;
 pub mod record;

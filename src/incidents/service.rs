@@ -8,7 +8,7 @@ pub mod declare;
 pub mod details;
 pub mod events;
 pub mod evidence;
-mod index;
+pub(super) mod index;
 pub mod lists;
 pub mod merge;
 pub mod milestones;

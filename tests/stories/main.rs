@@ -18,6 +18,7 @@ mod incidents_api;
 mod live;
 mod openapi;
 mod permissions;
+mod portable;
 mod postmortems;
 mod reports;
 mod rooms;
