@@ -67,7 +67,7 @@ pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
         .panel(deployments::RecentChanges)
         .panel(suspects::panel::SuspectsPanel)
         .panel(runbooks)
-        .panel(similar::SimilarPanel)
+        .panel(similar::SimilarPanel::default())
         .panel(postmortems::PostmortemPanel)
         .dashboard(alerts::hooks::LooseAlerts)
         .evidence(alerts::hooks::AlertEvidence)

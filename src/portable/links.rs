@@ -43,14 +43,25 @@ pub fn outward(link: &str, own: &str, base: &str, parts: &Parts) -> String {
             }
         }
         // A part that is not in the file: the page that would list it.
-        let page = rest.rsplit_once(|c: char| c == '/' || c == '#').filter(|(_, n)| n.ends_with(char::is_numeric));
-        return format!("incident:{}", page.map_or(rest, |(before, _)| before));
+        let mut page = rest;
+        while let Some((before, last)) = page.rsplit_once(['/', '#'])
+            && is_number(last)
+        {
+            page = before;
+        }
+        return format!("incident:{page}");
     }
     let is_portable = ["/traces/", "/services/", "/runbooks/"].iter().any(|p| link.starts_with(p));
     if link.starts_with('/') && !link.starts_with("//") && !is_portable {
         return format!("{}{link}", base.trim_end_matches('/'));
     }
     link.to_owned()
+}
+
+/// `12`, `entry-12`.
+fn is_number(last: &str) -> bool {
+    let digits = last.rsplit('-').next().unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// What follows the incident's own path; `/incidents/INC-70` is not below `/incidents/INC-7`.

@@ -79,13 +79,14 @@ fn read_row(row: &Row, mapping: &Mapping, now: Timestamp) -> Past {
     }
     fields.entry("kind").or_insert_with(|| Value::from(Kind::Backfilled.as_str()));
     let title = fields.get("title").map(text_of).unwrap_or_default();
+    let says_status = fields.get("status").is_some_and(|s| !text_of(s).is_empty());
     let mut outcome = match serde_json::from_value::<DeclareInput>(Value::Object(fields)) {
         Ok(input) => input.normalize(now, Source::Import),
         Err(e) => return Past { title, external_id, ..failed(row.line, &format!("cannot be read: {e}")) },
     };
-    if outcome.as_ref().is_ok_and(|d| d.milestones.is_empty()) {
+    if let Some((field, message)) = outcome.as_ref().ok().and_then(|d| lacking(d, says_status)) {
         let mut errors = FieldErrors::default();
-        errors.add("impact_started_at", "is needed: a past incident has at least one time");
+        errors.add(field, message);
         outcome = Err(errors);
     }
     if external_id.chars().count() > MAX_EXTERNAL_ID {
@@ -94,6 +95,15 @@ fn read_row(row: &Row, mapping: &Mapping, now: Timestamp) -> Past {
         outcome = Err(errors);
     }
     Past { line: row.line, title, external_id, outcome }
+}
+
+/// What a row must say besides what a declaration must: a past incident without an end would stand among the open ones.
+fn lacking(declare: &Declare, says_status: bool) -> Option<(&'static str, &'static str)> {
+    if declare.milestones.is_empty() {
+        return Some(("impact_started_at", "is needed: a past incident has at least one time"));
+    }
+    let is_open = declare.status.is_open() && !says_status;
+    is_open.then_some(("resolved_at", "is needed: a past incident is over, unless its status says that it is open"))
 }
 
 fn failed(line: u64, message: &str) -> Past {
@@ -170,6 +180,15 @@ mod tests {
         let first = rows[0].outcome.as_ref().unwrap();
         assert_eq!((first.kind, first.milestones.len(), rows[0].external_id.as_str()), (Kind::Backfilled, 1, "A-1"));
         assert!(rows[1].outcome.as_ref().unwrap_err().has("external_id"));
+    }
+
+    #[test]
+    fn a_row_without_an_end_or_any_time_is_no_past_incident_unless_it_says_so() {
+        let rows =
+            rows("title,severity,status,detected_at\nx,1,,2025-01-01 10:00\ny,1,monitoring,2025-01-01 10:00\nz,1,,\n");
+        assert!(rows[0].outcome.as_ref().unwrap_err().has("resolved_at"));
+        assert!(rows[1].outcome.is_ok(), "{:?}", rows[1].outcome);
+        assert!(rows[2].outcome.as_ref().unwrap_err().has("impact_started_at"));
     }
 
     #[test]

@@ -46,6 +46,25 @@ pub async fn of_incident(db: &Db, incident: &Incident, viewer: Viewer, limit: us
     resembling(db, &target, among, limit).await
 }
 
+/// Those of earlier results that the viewer may see now, as they stand now, at most `limit`: one query.
+pub async fn seen_by(
+    db: &Db,
+    found: &[Resembling],
+    incident: IncidentId,
+    viewer: Viewer,
+    limit: usize,
+) -> Result<Vec<Resembling>> {
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let among = Among { viewer, except: incident.0, open_only: false };
+    let ids: Vec<i64> = found.iter().map(|r| r.head.id.0).collect();
+    let mut heads: BTreeMap<IncidentId, Head> =
+        store::heads(db, &ids, among).await?.into_iter().map(|h| (h.id, h)).collect();
+    let seen = found.iter().filter_map(|r| heads.remove(&r.head.id).map(|head| Resembling { head, ..r.clone() }));
+    Ok(seen.take(limit).collect())
+}
+
 /// Open incidents that a declaration with this title and these services may repeat, at most `limit`.
 pub async fn of_draft(
     db: &Db,

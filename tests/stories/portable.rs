@@ -50,7 +50,8 @@ on_both! {
 
         // The same file again adds nothing, also when it says something else now.
         let again = upload(&mut ada, "old.csv", &PAST.replace("Mail was late", "Mail was very late")).await;
-        let again = ada.get(again.expect(303).location()).await.expect(200);
+        let page = again.expect(303).location().to_owned();
+        let again = ada.get(&page).await.expect(200);
         again.contains("<strong>0</strong> would be imported").contains("<strong>2</strong> are here already").contains("says something else now");
         // An upload is its owner's.
         app.browser(Role::Commander).await.get(&page).await.expect(404);
@@ -62,13 +63,13 @@ on_both! {
         upload(&mut ada, "x.csv", "").await.expect(422).contains("is empty");
         upload(&mut ada, "x.json", "{\"a\":1}").await.expect(422).contains("has no array of incidents");
         upload(&mut ada, "x.csv", "a,b\n").await.expect(422).contains("holds no incident");
-        let page = upload(&mut ada, "x.csv", "What,How bad,Begin\nDisk full,SEV3,2025-01-01 10:00\n").await.expect(303).location().to_owned();
+        let page = upload(&mut ada, "x.csv", "What,How bad,Begin,End\nDisk full,SEV3,2025-01-01 10:00,2025-01-01 11:00\n").await.expect(303).location().to_owned();
         // "What" is guessed as the summary; nothing says which column holds the severity.
         ada.get(&page).await.expect(422).contains("is needed: choose the column that holds it");
-        let chosen = "column0=title&column1=severity&column2=impact_started_at";
+        let chosen = "column0=title&column1=severity&column2=impact_started_at&column3=resolved_at";
         ada.get(&format!("{page}?{chosen}")).await.expect(200).contains("<strong>1</strong> would be imported");
         ada.get(&format!("{page}?column0=title&column1=title&column2=severity")).await.expect(422).contains("choose one");
-        let form = [("column0", "title"), ("column1", "severity"), ("column2", "impact_started_at")];
+        let form = [("column0", "title"), ("column1", "severity"), ("column2", "impact_started_at"), ("column3", "resolved_at")];
         ada.post_form(&page, &form).await.redirects_to("/incidents/INC-1");
         ada.get("/incidents/INC-1").await.expect(200).contains("Disk full").contains("backfilled");
         ada.post_form(&page, &form).await.expect(404);
@@ -77,7 +78,7 @@ on_both! {
     async fn the_api_imports_by_dry_run_and_mapping(app: TestApp) {
         let mut api = app.api(Role::Commander).await;
         let csv = [("content-type", "text/csv")];
-        let body = "Issue,Level,At\nDisk full,SEV3,2025-01-01 10:00\nx,SEV7,2025-01-01 10:00\n";
+        let body = "Issue,Level,At,End\nDisk full,SEV3,2025-01-01 10:00,2025-01-01 11:00\nx,SEV7,2025-01-01 10:00,2025-01-01 11:00\n";
         let path = "/api/v1/incidents/import?map=Issue%3Dtitle,Level%3Dseverity,At%3Dimpact_started_at";
         let tried = api.post_bytes(&format!("{path}&dry_run=true"), &csv, body).await.expect(200).json();
         assert_eq!((&tried["rows"][0]["outcome"], &tried["rows"][1]["errors"][0]["field"]), (&json!("add"), &json!("severity")));

@@ -85,6 +85,8 @@ on_both! {
         let now = declare(&mut api, "Credentials refused by vault", &["vault"]).await;
         assert_eq!(similar(&mut api, &now).await.len(), 1);
         assert!(similar(&mut app.api(Role::Commander).await, &now).await.is_empty());
+        // What an administrator's page found is not shown to others.
+        app.browser(Role::Admin).await.get(&format!("/incidents/{now}")).await.expect(200).contains("leaked");
         let mut bob = app.browser(Role::Responder).await;
         bob.get(&format!("/incidents/{now}")).await.expect(200).lacks("leaked");
         bob.get("/incidents/new?title=Credentials+leaked+from+vault&services=vault").await.expect(200).lacks(&secret).contains(&now);
