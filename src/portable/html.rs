@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::document::{
     Body, Document, Entry, EntryVersion, Evidence, Exported, Milestone, MilestoneChange, Piece, Run, RunOfBook,
-    StepRecord, Whole,
+    StepRecord, TimelineEntry, Whole,
 };
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
