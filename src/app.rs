@@ -18,8 +18,8 @@ use crate::state::AppState;
 use crate::traces::SpanStore;
 use crate::web::{self, Routes};
 use crate::{
-    accounts, alerts, deployments, health, inbox, incidents, logs, openapi, postmortems, reports, runbooks, search,
-    services, suspects, traces,
+    accounts, alerts, deployments, health, inbox, incidents, logs, openapi, portable, postmortems, reports, runbooks,
+    search, services, similar, suspects, traces,
 };
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
@@ -41,6 +41,8 @@ pub fn routes() -> Routes {
         .merge(suspects::routes())
         .merge(runbooks::routes())
         .merge(postmortems::routes())
+        .merge(similar::routes())
+        .merge(portable::routes())
         .merge(reports::routes())
         .merge(openapi::routes())
         .merge(search::routes())
@@ -65,12 +67,14 @@ pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
         .panel(deployments::RecentChanges)
         .panel(suspects::panel::SuspectsPanel)
         .panel(runbooks)
+        .panel(similar::SimilarPanel::default())
         .panel(postmortems::PostmortemPanel)
         .dashboard(alerts::hooks::LooseAlerts)
         .evidence(alerts::hooks::AlertEvidence)
         .evidence(deployments::evidence::DeploymentEvidence)
         .evidence(traces::TraceEvidence)
         .question(alerts::hooks::FiringQuestion)
+        .duplicates(similar::PossibleDuplicates)
         .build()
 }
 

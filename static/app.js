@@ -67,21 +67,29 @@ const openPalette = () => {
     return el;
   };
   const dialog = make("dialog", { class: "palette", "aria-label": "Go to" });
-  const input = make("input", { type: "search", placeholder: "Go to, or search", "aria-label": "Go to, or search" });
-  const list = make("ul", { role: "listbox" });
-  dialog.append(input, list);
+  const input = make("input", {
+    type: "search", placeholder: "Go to, or search", "aria-label": "Go to, or search", autocomplete: "off",
+    role: "combobox", "aria-autocomplete": "list", "aria-expanded": "true", "aria-controls": "palette-list",
+  });
+  const list = make("ul", { role: "listbox", id: "palette-list", "aria-label": "Places and results" });
+  const count = make("p", { role: "status", class: "visually-hidden" });
+  dialog.append(input, list, count);
   document.body.append(dialog);
   let selected = 0;
   let asked = 0;
   const mark = () => [...list.children].forEach((li, i) => {
     li.setAttribute("aria-selected", String(i === selected));
-    if (i === selected) li.scrollIntoView({ block: "nearest" });
+    if (i !== selected) return;
+    input.setAttribute("aria-activedescendant", li.id);
+    li.scrollIntoView({ block: "nearest" });
   });
   const show = (items) => {
     selected = 0;
-    list.replaceChildren(...items.map((item) => {
-      const li = make("li", { role: "option" });
-      const a = make("a", { href: item.url });
+    input.removeAttribute("aria-activedescendant");
+    count.textContent = `${items.length} to choose from`;
+    list.replaceChildren(...items.map((item, i) => {
+      const li = make("li", { role: "option", id: `palette-${i}` });
+      const a = make("a", { href: item.url, tabindex: "-1" });
       a.append(make("span", {}, item.title), make("span", { class: "badge" }, item.kind));
       li.append(a);
       return li;
@@ -99,13 +107,14 @@ const openPalette = () => {
       if (!answer.ok || mine !== asked) return;
       const found = await answer.json();
       const jump = found.jump ? [{ title: text, url: found.jump, kind: "go to" }] : [];
-      show([...jump, ...commands(text), ...found.items]);
+      const all = { title: `All results for "${text}"`, url: `/search?stay=1&q=${encodeURIComponent(text)}`, kind: "search" };
+      show([...jump, ...commands(text), ...found.items, all]);
     } catch { /* offline: the commands stay */ }
   };
   let timer;
   input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(look, 120); });
   input.addEventListener("keydown", (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8, Tab: event.shiftKey ? -1 : 1 }[event.key];
     if (step) {
       event.preventDefault();
       selected = Math.max(0, Math.min(list.children.length - 1, selected + step));

@@ -15,6 +15,7 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::inbox::store::settings;
 use crate::inbox::{Delivery, Kind, Processor, Remark};
+use crate::search::{self, Doc, DocKind};
 use crate::services;
 
 /// Takes deliveries of alerts and of checks out of the inbox.
@@ -313,6 +314,7 @@ async fn write_all(tx: &Tx, work: &mut HashMap<String, Work>) -> Result<()> {
     // In order of their start, so that ids grow as the trouble did.
     new.sort_by(|a, b| (a.state.started_at, &a.dedup_key).cmp(&(b.state.started_at, &b.dedup_key)));
     write::insert(tx, &mut new).await?;
+    search::upsert_many(tx, new.iter().map(|a| found_as(a)).collect()).await?;
     let of = |changed: bool| {
         work.values().filter(move |w| !w.is_new && w.changed == changed).map(|w| &w.alert).collect::<Vec<_>>()
     };
@@ -323,6 +325,21 @@ async fn write_all(tx: &Tx, work: &mut HashMap<String, Work>) -> Result<()> {
         .flat_map(|w| w.signals.values().map(|s| NewSignal { alert_id: w.alert.id, ..s.clone() }))
         .collect();
     write::signals(tx, &signals).await
+}
+
+/// What an alert is found by, and its service.
+pub fn found_as(alert: &Alert) -> (Doc, String) {
+    let labels: Vec<&str> = alert.labels.values().map(String::as_str).collect();
+    let doc = Doc {
+        kind: DocKind::Alert,
+        id: alert.id.to_string(),
+        title: alert.title.clone(),
+        text: format!("{} {} {} {}", alert.description, alert.rule, alert.source, labels.join(" ")),
+        url: format!("/alerts/{}", alert.id),
+        private_incident: None,
+        at: alert.state.started_at,
+    };
+    (doc, alert.service.clone())
 }
 
 fn announce(tx: &Tx, work: &HashMap<String, Work>) {

@@ -6,6 +6,8 @@ mod check;
 mod database;
 pub mod demo;
 mod eval;
+mod portable;
+pub mod search;
 pub mod serve;
 
 use std::path::PathBuf;
@@ -60,6 +62,15 @@ enum Command {
     /// API and ingest tokens
     #[command(subcommand)]
     Token(accounts::TokenCommand),
+    /// Import past incidents, or incidents that were exported
+    #[command(subcommand)]
+    Import(portable::ImportCommand),
+    /// Export incidents
+    #[command(subcommand)]
+    Export(portable::ExportCommand),
+    /// The search index
+    #[command(subcommand)]
+    Search(search::SearchCommand),
     /// Write a consistent copy of the database to a file
     #[command(after_help = "Example:\n  faultline backup /backups/faultline-2026-11-23.db")]
     Backup { file: PathBuf },
@@ -92,6 +103,9 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::BenchData { count, years } => bench_data::run(&open(config).await?, count, years).await,
         Command::User(command) => accounts::user(&open(config).await?, command).await,
         Command::Token(command) => accounts::token(&open(config).await?, command).await,
+        Command::Import(command) => portable::import(&open(config).await?, command).await,
+        Command::Export(command) => portable::export(&open(config).await?, command).await,
+        Command::Search(command) => search::run(&open(config).await?, command).await,
         Command::Backup { file } => database::backup(&config, &file).await,
         Command::Restore { file, force } => database::restore(&config, &file, force).await,
         Command::Check { what } => check::run(config, what).await,

@@ -26,7 +26,7 @@ pub use intake::{ChangesProcessor, receivable};
 pub use model::{ChangeEvent, ChangeKind, ChangeSource, ChangeStatus, Deployment};
 pub use panel::RecentChanges;
 pub use receive::scheme;
-pub use service::{Recorded, count, environments, find, get, page, record, reports};
+pub use service::{Recorded, count, environments, find, get, index, page, record, reports};
 pub use store::{Filter, Report};
 
 use crate::web::Routes;

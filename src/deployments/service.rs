@@ -104,6 +104,11 @@ async fn settle_kind(tx: &Tx, service_id: i64, change: &mut Deployment) -> Resul
 
 async fn announce(tx: &Tx, change: &Deployment) -> Result<()> {
     tx.announce("deployments");
+    index(tx, change).await
+}
+
+/// Has a change found as it stands.
+pub async fn index(tx: &Tx, change: &Deployment) -> Result<()> {
     let text = [
         change.title.as_str(),
         change.author.as_str(),
@@ -112,7 +117,7 @@ async fn announce(tx: &Tx, change: &Deployment) -> Result<()> {
         change.status.as_str(),
     ]
     .join(" ");
-    search::upsert(
+    search::upsert_of(
         tx,
         Doc {
             kind: DocKind::Deployment,
@@ -123,6 +128,7 @@ async fn announce(tx: &Tx, change: &Deployment) -> Result<()> {
             private_incident: None,
             at: change.at,
         },
+        &[&change.service],
     )
     .await
 }

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::web::Rendered;
 
 use super::model::record::{Evidence, Incident, ServiceRef, Snapshot};
-use super::model::{EvidenceKind, MilestoneTimes};
+use super::model::{EvidenceKind, IncidentId, MilestoneTimes, Status};
 use super::service::evidence::NewSnapshot;
 use super::store::lists::Viewer;
 
@@ -105,6 +105,27 @@ pub trait ResolveQuestion: Send + Sync {
     fn ask<'a>(&'a self, db: &'a Db, incident: &'a Incident) -> BoxFuture<'a, Result<Option<String>>>;
 }
 
+/// An open incident that a declaration may repeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PossibleDuplicate {
+    pub id: IncidentId,
+    pub title: String,
+    pub status: Status,
+    /// Why it may be the same, in words.
+    pub reasons: Vec<String>,
+}
+
+/// Looks for open incidents that a declaration may repeat, among those that the viewer may see.
+pub trait DuplicateCheck: Send + Sync {
+    fn find<'a>(
+        &'a self,
+        db: &'a Db,
+        title: &'a str,
+        services: &'a [String],
+        viewer: Viewer,
+    ) -> BoxFuture<'a, Result<Vec<PossibleDuplicate>>>;
+}
+
 /// All that was registered. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Hooks {
@@ -112,6 +133,7 @@ pub struct Hooks {
     dashboard: Arc<Vec<Box<dyn DashboardPanel>>>,
     evidence: Arc<Vec<Box<dyn EvidenceSource>>>,
     questions: Arc<Vec<Box<dyn ResolveQuestion>>>,
+    duplicates: Arc<Vec<Box<dyn DuplicateCheck>>>,
 }
 
 /// Collects what rooms register.
@@ -121,6 +143,7 @@ pub struct HooksBuilder {
     dashboard: Vec<Box<dyn DashboardPanel>>,
     evidence: Vec<Box<dyn EvidenceSource>>,
     questions: Vec<Box<dyn ResolveQuestion>>,
+    duplicates: Vec<Box<dyn DuplicateCheck>>,
 }
 
 impl HooksBuilder {
@@ -148,6 +171,12 @@ impl HooksBuilder {
         self
     }
 
+    #[must_use]
+    pub fn duplicates(mut self, check: impl DuplicateCheck + 'static) -> Self {
+        self.duplicates.push(Box::new(check));
+        self
+    }
+
     pub fn build(mut self) -> Hooks {
         self.panels.sort_by_key(|p| p.order());
         self.dashboard.sort_by_key(|p| p.order());
@@ -156,6 +185,7 @@ impl HooksBuilder {
             dashboard: Arc::new(self.dashboard),
             evidence: Arc::new(self.evidence),
             questions: Arc::new(self.questions),
+            duplicates: Arc::new(self.duplicates),
         }
     }
 }
@@ -199,6 +229,28 @@ impl Hooks {
 
     pub fn evidence_source(&self, kind: EvidenceKind) -> Option<&dyn EvidenceSource> {
         self.evidence.iter().find(|s| s.kind() == kind).map(AsRef::as_ref)
+    }
+
+    /// Open incidents that a declaration may repeat. A check that fails is left out and logged: it must not stand in
+    /// the way of declaring.
+    pub async fn possible_duplicates(
+        &self,
+        db: &Db,
+        title: &str,
+        services: &[String],
+        viewer: Viewer,
+    ) -> Vec<PossibleDuplicate> {
+        let mut all = Vec::new();
+        if title.trim().is_empty() {
+            return all;
+        }
+        for check in self.duplicates.iter() {
+            match check.find(db, title, services, viewer).await {
+                Ok(found) => all.extend(found),
+                Err(error) => tracing::error!(%error, "looking for duplicates failed"),
+            }
+        }
+        all
     }
 
     /// All questions that stand against resolving now.

@@ -16,6 +16,7 @@ mod tests;
 
 use crate::web::Routes;
 
+pub use service::reindex;
 pub use web::panel::PostmortemPanel;
 
 pub fn routes() -> Routes {

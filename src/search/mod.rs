@@ -14,8 +14,10 @@ pub mod tokens;
 mod web;
 
 pub use model::{Doc, DocKind};
-pub use service::{Found, Hit, jump_target, remove, search, set_private, upsert};
-pub use store::Reader;
+pub use service::{
+    Found, Hit, clear, jump_target, remove, search, search_in, set_private, titled, upsert, upsert_many, upsert_of,
+};
+pub use store::{Narrow, Reader};
 
 pub fn routes() -> crate::web::Routes {
     web::routes()

@@ -1,9 +1,11 @@
 //! Putting things into the index and finding them again.
 
+use std::collections::BTreeMap;
+
 use super::model::{Doc, DocKind, MAX_INDEXED_BYTES, clip};
 use super::query::{Jump, Query, jump};
 use super::rank::{Segment, highlight, score};
-use super::store::{self, Reader};
+use super::store::{self, Narrow, NewDoc, Reader};
 use crate::clock::Timestamp;
 use crate::db::fulltext::Scope;
 use crate::db::{Db, Tx};
@@ -20,9 +22,32 @@ const TEXT_CANDIDATES: i64 = 400;
 /// Makes a thing findable, or replaces what was known of it. Called by the room that owns the thing, in
 /// the transaction that changes it. Long texts keep their first 64 kB.
 pub async fn upsert(tx: &Tx, doc: Doc) -> Result<()> {
-    let doc =
-        Doc { title: clip(&doc.title, 1000).to_owned(), text: clip(&doc.text, MAX_INDEXED_BYTES).to_owned(), ..doc };
-    store::upsert(tx, &doc).await
+    upsert_of(tx, doc, &[]).await
+}
+
+/// Like [`upsert`], for a thing of these services; what belongs to an incident has those of the incident.
+pub async fn upsert_of(tx: &Tx, doc: Doc, services: &[&str]) -> Result<()> {
+    upsert_many(tx, vec![(doc, services.join(" "))]).await
+}
+
+/// Many at once, each with the slugs of its services (blanks between them); of one that comes twice the last one stands.
+pub async fn upsert_many(tx: &Tx, docs: Vec<(Doc, String)>) -> Result<()> {
+    let mut last: BTreeMap<(DocKind, String), NewDoc> = BTreeMap::new();
+    for (doc, services) in docs {
+        let doc = Doc {
+            title: clip(&doc.title, 1000).to_owned(),
+            text: clip(&doc.text, MAX_INDEXED_BYTES).to_owned(),
+            ..doc
+        };
+        last.insert((doc.kind, doc.id.clone()), NewDoc { doc, services });
+    }
+    let docs: Vec<NewDoc> = last.into_values().collect();
+    store::upsert(tx, &docs).await
+}
+
+/// Forgets everything, before all rooms hand over what they have: the index is made anew.
+pub async fn clear(tx: &Tx) -> Result<()> {
+    store::clear(tx).await
 }
 
 /// Forgets a thing that was deleted. Nothing happens when it is not known.
@@ -62,11 +87,24 @@ pub async fn search(
     offset: usize,
     limit: usize,
 ) -> Result<Found> {
+    search_in(db, query, &Narrow::default(), reader, now, offset, limit).await
+}
+
+/// Like [`search`], narrowed to a service and a time.
+pub async fn search_in(
+    db: &Db,
+    query: &Query,
+    narrow: &Narrow,
+    reader: Reader,
+    now: Timestamp,
+    offset: usize,
+    limit: usize,
+) -> Result<Found> {
     if query.is_empty() {
         return Ok(Found::default());
     }
-    let mut docs = store::candidates(db, query, Scope::Title, reader, TITLE_CANDIDATES).await?;
-    let anywhere = store::candidates(db, query, Scope::Everything, reader, TEXT_CANDIDATES).await?;
+    let mut docs = store::candidates(db, query, Scope::Title, narrow, reader, TITLE_CANDIDATES).await?;
+    let anywhere = store::candidates(db, query, Scope::Everything, narrow, reader, TEXT_CANDIDATES).await?;
     let is_cut = i64::try_from(anywhere.len()).is_ok_and(|n| n >= TEXT_CANDIDATES);
     let known: std::collections::HashSet<(DocKind, String)> = docs.iter().map(|d| (d.kind, d.id.clone())).collect();
     docs.extend(anywhere.into_iter().filter(|d| !known.contains(&(d.kind, d.id.clone()))));
@@ -91,6 +129,15 @@ pub async fn search(
     Ok(Found { hits, total, is_cut })
 }
 
+/// The newest things of a kind with this word in their title, at most `limit`; nothing for what is no word.
+pub async fn titled(db: &Db, kind: DocKind, word: &str, reader: Reader, limit: i64) -> Result<Vec<Doc>> {
+    let query = Query { kinds: vec![kind], ..Query::parse(&format!("\"{word}\"")) };
+    if query.is_empty() {
+        return Ok(Vec::new());
+    }
+    store::candidates(db, &query, Scope::Title, &Narrow::default(), reader, limit).await
+}
+
 /// The page that the whole input names, if it names one that the reader may see: `INC-12`, a trace id, a
 /// version. A trace is not checked: it may lie in a tracing backend.
 pub async fn jump_target(db: &Db, input: &str, reader: Reader) -> Result<Option<String>> {
@@ -102,7 +149,7 @@ pub async fn jump_target(db: &Db, input: &str, reader: Reader) -> Result<Option<
         Some(Jump::Trace(id)) => Some(format!("/traces/{id}")),
         Some(Jump::Version(version)) => {
             let query = Query::parse(&format!("\"{version}\" kind:deployment"));
-            let known = store::candidates(db, &query, Scope::Title, reader, 1).await?;
+            let known = store::candidates(db, &query, Scope::Title, &Narrow::default(), reader, 1).await?;
             let encoded: String = url::form_urlencoded::byte_serialize(version.as_bytes()).collect();
             (!known.is_empty()).then(|| format!("/deployments?version={encoded}"))
         }

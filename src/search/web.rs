@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::Json;
 use axum::extract::{Query as UrlQuery, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -10,11 +11,13 @@ use serde_json::{Value, json};
 use super::model::DocKind;
 use super::query::Query;
 use super::service::{self, Found, Hit};
-use super::store::Reader;
+use super::store::{Narrow, Reader};
 use crate::accounts::{Actor, Role};
-use crate::error::Result;
+use crate::clock::Timestamp;
+use crate::error::{Error, FieldErrors, Result};
+use crate::fields::when;
 use crate::state::AppState;
-use crate::web::{Access, Cx, Limit, Routes, Shell, redirect, render};
+use crate::web::{Access, Cx, Limit, Routes, Shell, redirect, render_with_status};
 
 /// Results on one page of people.
 const PAGE: usize = 20;
@@ -34,6 +37,11 @@ pub(super) fn routes() -> Routes {
 struct Params {
     q: String,
     kind: String,
+    /// Slug of a service.
+    service: String,
+    /// A day, a time, or `-7d`.
+    from: String,
+    to: String,
     page: usize,
     limit: Limit,
     /// Set by the list's own links: shows results where the input alone would jump.
@@ -55,6 +63,28 @@ impl Params {
     }
 }
 
+/// The filters of a URL besides words and kind.
+///
+/// # Errors
+/// Every time that cannot be read, by field.
+fn narrow(params: &Params, now: Timestamp) -> std::result::Result<Narrow, FieldErrors> {
+    let mut errors = FieldErrors::default();
+    let mut moment = |field: &str, text: &str| {
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        let read = Timestamp::parse(&format!("{text}T00:00")).or_else(|| when::parse(text, now));
+        if read.is_none() {
+            errors.add(field, format!("'{text}' is not a time: use a day such as 2026-11-23, or {}", when::HINT));
+        }
+        read
+    };
+    let (from, to) = (moment("from", &params.from), moment("to", &params.to));
+    let service = Some(params.service.trim().to_lowercase()).filter(|s| !s.is_empty());
+    if errors.is_empty() { Ok(Narrow { service, from, to }) } else { Err(errors) }
+}
+
 fn reader(actor: &Actor) -> Reader {
     Reader { all: actor.can(Role::Admin), user_id: actor.user_id.unwrap_or_default() }
 }
@@ -65,6 +95,10 @@ struct SearchPage {
     shell: Shell,
     typed: String,
     kind: String,
+    service: String,
+    from: String,
+    to: String,
+    errors: FieldErrors,
     found: Found,
     number: usize,
     is_asked: bool,
@@ -81,10 +115,29 @@ impl SearchPage {
         if !kind.is_empty() {
             query.append_pair("kind", kind);
         }
+        for (name, value) in [("service", &self.service), ("from", &self.from), ("to", &self.to)] {
+            if !value.is_empty() {
+                query.append_pair(name, value);
+            }
+        }
         if number > 0 {
             query.append_pair("page", &number.to_string());
         }
         format!("/search?{}", query.finish())
+    }
+
+    /// The same words and kind without the other filters.
+    fn wide_url(&self) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("q", &self.typed).append_pair("stay", "1");
+        if !self.kind.is_empty() {
+            query.append_pair("kind", &self.kind);
+        }
+        format!("/search?{}", query.finish())
+    }
+
+    fn is_narrowed(&self) -> bool {
+        [&self.service, &self.from, &self.to].iter().any(|t| !t.is_empty())
     }
 
     fn has_next(&self) -> bool {
@@ -99,23 +152,39 @@ impl SearchPage {
 async fn page(cx: Cx, UrlQuery(params): UrlQuery<Params>) -> Result<Response> {
     let (db, reader) = (&cx.state.db, reader(cx.actor()?));
     let typed = params.typed();
+    let is_narrowed = [&params.service, &params.from, &params.to].iter().any(|t| !t.is_empty());
     if params.stay.is_empty()
         && params.kind.is_empty()
+        && !is_narrowed
         && let Some(target) = service::jump_target(db, &typed, reader).await?
     {
         return Ok(redirect(&target));
     }
     let query = params.query();
     let number = params.page.min(LAST_PAGE);
-    let found = service::search(db, &query, reader, cx.now(), number * PAGE, PAGE).await?;
-    render(&SearchPage {
+    let (narrow, errors) = match narrow(&params, cx.now()) {
+        Ok(narrow) => (narrow, FieldErrors::default()),
+        Err(errors) => (Narrow::default(), errors),
+    };
+    let found = if errors.is_empty() {
+        service::search_in(db, &query, &narrow, reader, cx.now(), number * PAGE, PAGE).await?
+    } else {
+        Found::default()
+    };
+    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let page = SearchPage {
         shell: cx.shell(if typed.is_empty() { "Search".to_owned() } else { format!("Search: {typed}") }),
         typed,
         kind: params.kind,
+        service: params.service,
+        from: params.from,
+        to: params.to,
+        is_asked: !query.is_empty() && errors.is_empty(),
+        errors,
         found,
         number,
-        is_asked: !query.is_empty(),
-    })
+    };
+    render_with_status(status, &page)
 }
 
 /// `{jump, total, is_cut, items: [{kind, id, title, url, snippet, marks, at, score}]}`. Snippets are plain
@@ -124,7 +193,8 @@ async fn api(State(state): State<AppState>, actor: Actor, UrlQuery(params): UrlQ
     let reader = reader(&actor);
     let limit = usize::try_from(params.limit.get()).unwrap_or(PAGE);
     let offset = params.page.min(LAST_PAGE) * limit;
-    let found = service::search(&state.db, &params.query(), reader, state.now(), offset, limit).await?;
+    let narrow = narrow(&params, state.now()).map_err(Error::Invalid)?;
+    let found = service::search_in(&state.db, &params.query(), &narrow, reader, state.now(), offset, limit).await?;
     let jump = service::jump_target(&state.db, &params.typed(), reader).await?;
     let items: Vec<Value> = found.hits.iter().map(item).collect();
     Ok(Json(json!({ "jump": jump, "total": found.total, "is_cut": found.is_cut, "items": items })))

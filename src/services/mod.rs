@@ -14,7 +14,9 @@ mod web;
 use crate::web::Routes;
 
 pub use model::{Edge, Service, slug_of};
-pub use service::{create, dependencies, dependents, edit, ensure_discovered, find, find_id, get, see_dependency};
+pub use service::{
+    create, dependencies, dependents, edit, ensure_discovered, find, find_id, get, reindex, see_dependency,
+};
 pub use store::{Filter, all_edges, callers_of, count, page, teams};
 
 /// Needs [`hooks::Hooks`] as an extension of the router.

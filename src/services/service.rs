@@ -152,6 +152,22 @@ fn taken_meanwhile() -> Error {
     Error::Conflict("somebody else added this service meanwhile".to_owned())
 }
 
+/// Has a service found as it stands: when the index is made anew.
+pub async fn reindex(tx: &Tx, slug: &str) -> Result<()> {
+    let service = get(tx, slug).await?;
+    let at = service.updated_at;
+    let standing = NewService {
+        slug: service.slug,
+        name: service.name,
+        owner_team: service.owner_team,
+        tier: service.tier,
+        description: service.description,
+        dependencies: Vec::new(),
+        version: None,
+    };
+    index(tx, &standing, at).await
+}
+
 /// Has a service found by its name, team and description.
 async fn index(tx: &Tx, service: &NewService, now: Timestamp) -> Result<()> {
     let doc = Doc {
@@ -163,5 +179,5 @@ async fn index(tx: &Tx, service: &NewService, now: Timestamp) -> Result<()> {
         private_incident: None,
         at: now,
     };
-    search::upsert(tx, doc).await
+    search::upsert_of(tx, doc, &[&service.slug]).await
 }

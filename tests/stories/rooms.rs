@@ -14,6 +14,7 @@ const TIERS: &[&[&str]] = &[
     &["incidents", "inbox"],
     &["runbooks", "alerts", "deployments", "logs", "traces"],
     &["suspects", "status_page", "postmortems"],
+    &["similar", "portable"],
     &["reports"],
     &["demo", "health", "openapi"],
     &["app", "cli"],

@@ -147,3 +147,84 @@ on_both! {
         app.browser(Role::Admin).await.get("/search?q=reconciler").await.expect(200).contains(&id);
     }
 }
+
+/// What people paste by accident or on purpose.
+const HOSTILE: [&str; 16] = [
+    "\"",
+    "\"unclosed",
+    "AND OR NOT NEAR",
+    "NEAR(a b, 3)",
+    "a* b* *",
+    "title:x {title}:y",
+    "^start",
+    "-",
+    "--drop -- table",
+    "'; DROP TABLE search_docs; --",
+    "a & b | !c <-> d",
+    ":*",
+    "\u{0}",
+    "a\u{0}b",
+    "\u{e000}incident",
+    "🦀 İstanbul ﷺ \u{202e}evil",
+];
+
+on_both! {
+    async fn a_search_is_narrowed_to_a_service_and_a_time_by_its_address(app: TestApp) {
+        let mut api = app.api(Role::Commander).await;
+        for slug in ["checkout", "payment"] {
+            api.post_json("/api/v1/services", &serde_json::json!({ "slug": slug, "name": slug })).await.expect(201);
+        }
+        let past = |title: &str, service: &str, at: &str| serde_json::json!({
+            "title": title, "severity": "SEV3", "services": [service], "kind": "backfilled", "impact_started_at": at, "resolved_at": at,
+        });
+        api.post_json("/api/v1/incidents", &past("Timeouts in spring", "checkout", "2026-04-01T10:00:00Z")).await.expect(201);
+        api.post_json("/api/v1/incidents", &past("Timeouts in autumn", "payment", "2026-10-01T10:00:00Z")).await.expect(201);
+        let mut ada = app.browser(Role::Viewer).await;
+        ada.get("/search?q=timeouts").await.expect(200).contains("2 found");
+        ada.get("/search?q=timeouts&service=payment").await.expect(200).contains("autumn").lacks("spring");
+        ada.get("/search?q=timeouts&to=2026-05-01").await.expect(200).contains("spring").lacks("autumn").contains("value=\"2026-05-01\"");
+        ada.get("/search?q=timeouts&from=2026-05-01&kind=incident").await.expect(200).contains("autumn").lacks("spring");
+        ada.get("/search?q=timeouts&from=soon").await.expect(422).contains("&#39;soon&#39; is not a time").contains("value=\"soon\"");
+        api.get("/api/v1/search?q=timeouts&from=soon").await.expect(422);
+        let found = api.get("/api/v1/search?q=timeouts&service=checkout").await.expect(200).json();
+        assert_eq!(found["total"], 1);
+        // A deployment and an alert have services of their own.
+        let alert = serde_json::json!({ "title": "Timeouts rise", "dedup_key": "t", "service": "checkout", "status": "firing" });
+        api.post_json("/api/v1/alerts", &alert).await.expect(201);
+        let found = api.get("/api/v1/search?q=timeouts&service=checkout&kind=alert").await.expect(200).json();
+        assert_eq!(found["items"][0]["title"], "Timeouts rise");
+    }
+
+    async fn nothing_that_can_be_typed_is_an_error(app: TestApp) {
+        put(&app, vec![doc(&app, DocKind::Incident, "INC-1", "Cart is down", "drop table", "/incidents/INC-1")]).await;
+        let mut ada = app.browser(Role::Viewer).await;
+        let long = "x".repeat(10_000);
+        let many = "word ".repeat(2_000);
+        for typed in HOSTILE.iter().copied().chain([long.as_str(), many.as_str()]) {
+            let encoded: String = url::form_urlencoded::byte_serialize(typed.as_bytes()).collect();
+            let status = ada.get(&format!("/search?q={encoded}")).await.status;
+            assert!(status == 200 || status == 303, "{typed:?} answers {status}");
+            let status = ada.get(&format!("/api/v1/search?q={encoded}&service={encoded}")).await.status;
+            assert_eq!(status, 200, "{typed:?}");
+        }
+        // The mark of a kind is none that can be typed.
+        assert!(titles(&app, "\u{e000}incident", ALL).await.is_empty());
+        assert_eq!(titles(&app, "drop -\u{e000}incident", ALL).await, ["Cart is down"]);
+    }
+
+    async fn the_index_is_made_anew_from_what_the_rooms_hold(app: TestApp) {
+        let mut api = app.api(Role::Commander).await;
+        api.post_json("/api/v1/services", &serde_json::json!({ "slug": "ledger", "name": "Ledger" })).await.expect(201);
+        let body = serde_json::json!({ "title": "Ledger drifts", "severity": "SEV2", "services": ["ledger"] });
+        api.post_json("/api/v1/incidents", &body).await.expect(201);
+        api.post_json("/api/v1/incidents/INC-1/timeline", &serde_json::json!({ "text": "The ledger lost a page", "story": true })).await.expect(201);
+        let alert = serde_json::json!({ "title": "Ledger lags", "dedup_key": "l", "service": "ledger", "status": "firing" });
+        api.post_json("/api/v1/alerts", &alert).await.expect(201);
+        api.post_json("/api/v1/deployments", &serde_json::json!({ "service": "ledger", "version": "v7", "environment": "production" })).await.expect(201);
+        let before = titles(&app, "ledger", ALL).await;
+        assert!(before.len() >= 5, "{before:?}");
+        let count = faultline::cli::search::rebuild(&app.state.db).await.expect("rebuilt");
+        assert_eq!(count, 4);
+        assert_eq!(titles(&app, "ledger", ALL).await, before);
+    }
+}

@@ -53,3 +53,27 @@ pub(super) async fn index_entry(tx: &Tx, id: IncidentId, entry_id: i64, entry: &
     };
     search::upsert(tx, doc).await
 }
+
+/// Entries read at once.
+const BATCH: i64 = 500;
+
+/// Has an incident and its story found as they stand: after an import, and when the index is made anew.
+pub async fn reindex(tx: &Tx, id: IncidentId) -> Result<()> {
+    let Some(incident) = store::head::find(tx, id).await? else { return Ok(()) };
+    index(tx, &incident).await?;
+    let mut filter = store::timeline::Filter { layer: Some(Layer::Story), ..store::timeline::Filter::default() };
+    loop {
+        let entries = store::timeline::page(tx, id, &filter, BATCH).await?;
+        for entry in &entries {
+            let text =
+                Append { layer: entry.layer, ..Append::story(entry.kind, entry.text.clone(), entry.occurred_at) };
+            index_entry(tx, id, entry.id, &text, entry.occurred_at).await?;
+        }
+        match entries.last() {
+            Some(last) if i64::try_from(entries.len()).is_ok_and(|n| n == BATCH) => {
+                filter.beyond = Some((last.occurred_at, last.id));
+            }
+            _ => return Ok(()),
+        }
+    }
+}

@@ -122,17 +122,26 @@ pub struct Listed {
     pub commander: Option<String>,
 }
 
-/// Newest start first. `count_to` bounds the counting: a page says "1,000+", the API counts all.
+/// What a URL's filters mean.
 ///
 /// # Errors
 /// `Invalid` for filters that cannot be read, and (field `service`) for an unknown service.
-pub async fn list(db: &Db, query: &ListQuery, viewer: Viewer, count_to: i64, now: Timestamp) -> Result<Page<Listed>> {
+pub async fn filter_of(db: &Db, query: &ListQuery, now: Timestamp) -> Result<Filter> {
     let mut filter = query.normalize(now).map_err(Error::Invalid)?;
     if !query.service.trim().is_empty() {
         let id = services::find_id(db, query.service.trim()).await?;
         let unknown = || Error::invalid("service", format!("the catalogue does not know '{}'", query.service.trim()));
         filter.service_id = Some(id.ok_or_else(unknown)?);
     }
+    Ok(filter)
+}
+
+/// Newest start first. `count_to` bounds the counting: a page says "1,000+", the API counts all.
+///
+/// # Errors
+/// `Invalid` for filters that cannot be read, and (field `service`) for an unknown service.
+pub async fn list(db: &Db, query: &ListQuery, viewer: Viewer, count_to: i64, now: Timestamp) -> Result<Page<Listed>> {
+    let filter = filter_of(db, query, now).await?;
     let incidents = store::page(db, &filter, viewer, query.limit.get() + 1).await?;
     let total = store::count(db, &Filter { beyond: None, ..filter }, viewer, count_to).await?;
     let page = Page::cut(incidents, query.limit, total, |i| Cursor { sort: i.started_at.as_micros(), id: i.id.0 });

@@ -4,6 +4,7 @@ use axum::Extension;
 use axum::extract::{Form, Query};
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde::Deserialize;
 
 use crate::db::Db;
 use crate::error::{Error, FieldErrors, Result};
@@ -11,7 +12,7 @@ use crate::services;
 use crate::web::{Cx, Shell, redirect_with_flash, render_with_status};
 
 use super::super::actions::Acting;
-use super::super::hooks::Hooks;
+use super::super::hooks::{Hooks, PossibleDuplicate};
 use super::super::model::input::DeclareInput;
 use super::super::model::template::Template;
 use super::super::model::{Kind, Severity};
@@ -30,6 +31,10 @@ struct DeclarePage {
     templates: Vec<Template>,
     /// The one that fills the form.
     template: Option<Template>,
+    /// Open incidents that this may repeat.
+    duplicates: Vec<PossibleDuplicate>,
+    /// Whether it was held back because of them.
+    held_back: bool,
 }
 
 impl DeclarePage {
@@ -86,7 +91,11 @@ async fn known_services(db: &Db) -> Result<Vec<String>> {
 
 /// The form; a link may fill it (`?title=…&services=…&severity=…&template=…&attach=trace:…`). A
 /// single template that suits the services fills it by itself.
-pub(super) async fn new(cx: Cx, Query(mut form): Query<DeclareInput>) -> Result<Response> {
+pub(super) async fn new(
+    cx: Cx,
+    Extension(hooks): Extension<Hooks>,
+    Query(mut form): Query<DeclareInput>,
+) -> Result<Response> {
     let db = &cx.state.db;
     let template = match form.template.as_str() {
         "" => {
@@ -100,15 +109,25 @@ pub(super) async fn new(cx: Cx, Query(mut form): Query<DeclareInput>) -> Result<
         template.fill(&mut form);
         form.template.clone_from(&template.slug);
     }
-    show(&cx, form, FieldErrors::default()).await
+    let similar = Similar { duplicates: duplicates(&cx, &hooks, &form).await?, held_back: false };
+    show(&cx, form, FieldErrors::default(), similar).await
 }
 
-async fn show(cx: &Cx, form: DeclareInput, errors: FieldErrors) -> Result<Response> {
+/// Open incidents that look like this one.
+#[derive(Default)]
+struct Similar {
+    duplicates: Vec<PossibleDuplicate>,
+    /// Whether the declaration was held back because of them.
+    held_back: bool,
+}
+
+async fn show(cx: &Cx, form: DeclareInput, errors: FieldErrors, similar: Similar) -> Result<Response> {
     let db = &cx.state.db;
     let mut templates = service::templates::all(db).await?;
     templates.sort_by_key(|t| !t.suits(&form.services, &form.title));
     let template = templates.iter().find(|t| t.slug == form.template).cloned();
-    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let is_fine = errors.is_empty() && !similar.held_back;
+    let status = if is_fine { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let page = DeclarePage {
         shell: cx.shell("Declare an incident"),
         form,
@@ -116,17 +135,42 @@ async fn show(cx: &Cx, form: DeclareInput, errors: FieldErrors) -> Result<Respon
         known_services: known_services(db).await?,
         templates,
         template,
+        duplicates: similar.duplicates,
+        held_back: similar.held_back,
     };
     render_with_status(status, &page)
+}
+
+/// Open incidents that this may repeat; a drill or a past incident repeats none.
+async fn duplicates(cx: &Cx, hooks: &Hooks, form: &DeclareInput) -> Result<Vec<PossibleDuplicate>> {
+    let is_real = Kind::parse(&form.kind).unwrap_or(Kind::Real) == Kind::Real;
+    if !is_real || !form.resolved_at.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(hooks.possible_duplicates(&cx.state.db, &form.title, &form.services, cx.actor()?.into()).await)
+}
+
+/// In the address once the possible duplicates were shown: declare all the same.
+#[derive(Deserialize)]
+pub(super) struct Sure {
+    #[serde(default)]
+    sure: String,
 }
 
 pub(super) async fn create(
     cx: Cx,
     Extension(hooks): Extension<Hooks>,
+    Query(Sure { sure }): Query<Sure>,
     Form(mut form): Form<DeclareInput>,
 ) -> Result<Response> {
     if form.template == "none" {
         form.template.clear();
+    }
+    if sure.is_empty() {
+        let duplicates = duplicates(&cx, &hooks, &form).await?;
+        if !duplicates.is_empty() {
+            return show(&cx, form, FieldErrors::default(), Similar { duplicates, held_back: true }).await;
+        }
     }
     let tx = cx.state.db.begin().await?;
     let acting = Acting { tx: &tx, actor: cx.actor()?, now: cx.now() };
@@ -137,7 +181,7 @@ pub(super) async fn create(
         }
         Err(error @ Error::Invalid(_)) => {
             drop(tx);
-            show(&cx, form, complaints(error)?).await
+            show(&cx, form, complaints(error)?, Similar::default()).await
         }
         Err(other) => Err(other),
     }

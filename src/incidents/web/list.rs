@@ -52,6 +52,11 @@ impl ListPage {
         words > 0 || [&q.service, &q.team, &q.q, &q.from, &q.to].iter().any(|t| !t.is_empty())
     }
 
+    /// The same filters for a download.
+    fn export_query(&self) -> String {
+        self.query.to_url("")
+    }
+
     /// The same filters on the next page.
     fn next(&self) -> Option<String> {
         let cursor = self.page.next_cursor.as_ref()?;

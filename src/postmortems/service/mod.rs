@@ -99,6 +99,14 @@ pub async fn draft(tx: &Tx, incident: &Incident, by: &By, now: Timestamp) -> Res
     indexed(tx, incident, now).await
 }
 
+/// Has the postmortem of an incident found as it stands, if there is one.
+pub async fn reindex(tx: &Tx, incident: IncidentId) -> Result<()> {
+    let Some(standing) = store::find(tx, incident).await? else { return Ok(()) };
+    let viewer = crate::incidents::Viewer { all: true, user_id: 0 };
+    let incident = crate::incidents::get_visible(tx, incident, viewer).await?;
+    indexed(tx, &incident, standing.updated_at).await.map(drop)
+}
+
 /// The document, with the search knowing its present text.
 async fn indexed(tx: &Tx, incident: &Incident, now: Timestamp) -> Result<Document> {
     let document = get(tx, incident.id).await?;

@@ -140,6 +140,16 @@ pub(super) async fn write_version(
     Ok(number)
 }
 
+/// Has a runbook found as it stands, unless it is in the archive: when the index is made anew.
+pub async fn reindex(tx: &Tx, slug: &str) -> Result<()> {
+    let runbook = get(tx, slug).await?;
+    if runbook.archived_at.is_some() {
+        return Ok(());
+    }
+    let current = get_version(tx, &runbook, runbook.version).await?;
+    index(tx, slug, &parse_stored(&current.source)?, runbook.updated_at).await
+}
+
 /// Lets the search find the current text.
 async fn index(tx: &Tx, slug: &str, parsed: &ParsedRunbook, now: Timestamp) -> Result<()> {
     let front = &parsed.front;
@@ -159,7 +169,8 @@ async fn index(tx: &Tx, slug: &str, parsed: &ParsedRunbook, now: Timestamp) -> R
         private_incident: None,
         at: now,
     };
-    search::upsert(tx, doc).await
+    let services: Vec<&str> = front.services.iter().map(String::as_str).collect();
+    search::upsert_of(tx, doc, &services).await
 }
 
 /// Stores the text under the next free number, without making it current.

@@ -1,12 +1,15 @@
 //! The actions on runbooks and their runs. Each runs inside the caller's transaction; the caller
 //! commits. Rights are checked by pages and API before they come here.
 
+mod adopt;
 pub mod edit;
 pub mod folder;
 pub mod measure;
 pub mod runs;
 pub mod suggest;
 pub mod sync;
+
+pub use adopt::adopt;
 
 use crate::db::Db;
 use crate::error::{Error, Result};

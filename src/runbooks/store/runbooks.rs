@@ -346,6 +346,14 @@ pub async fn version(db: &Db, id: i64, number: i64) -> Result<Option<Version>> {
     row.map(VersionRow::into_version).transpose()
 }
 
+/// The newest version with this text, by its hash.
+pub async fn number_of_hash(db: &Db, id: i64, hash: &str) -> Result<Option<i64>> {
+    let (number,): (Option<i64>,) = db
+        .fetch_one("SELECT MAX(number) FROM runbook_versions WHERE runbook_id = $1 AND hash = $2", args![id, hash])
+        .await?;
+    Ok(number)
+}
+
 pub async fn newest_number(db: &Db, id: i64) -> Result<i64> {
     db.fetch_scalar("SELECT COALESCE(MAX(number), 0) FROM runbook_versions WHERE runbook_id = $1", args![id]).await
 }

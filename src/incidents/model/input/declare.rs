@@ -195,7 +195,7 @@ impl DeclareInput {
 }
 
 /// Adds the times that follow from declaring now with this status, and checks the order of all.
-/// A backfilled incident gets none of them: now says nothing about then.
+/// A backfilled or imported incident gets none of them: now says nothing about then.
 fn complete(
     errors: &mut FieldErrors,
     typed: MilestoneTimes,
@@ -206,9 +206,9 @@ fn complete(
 ) -> Vec<NewMilestone> {
     let mut all = typed;
     let over = matches!(status, Status::Resolved | Status::Closed);
-    if kind == Kind::Backfilled {
+    if kind == Kind::Backfilled || source == Source::Import {
         if over && typed.get(MilestoneName::Resolved).is_none() && !errors.has("resolved_at") {
-            errors.add("resolved_at", "is needed for a backfilled incident that is over");
+            errors.add("resolved_at", "is needed for a past incident that is over");
         }
     } else {
         fill_from_declaration(&mut all, status, over, now);

@@ -1,25 +1,29 @@
-//! Which earlier incidents resemble this one, and why: a plain weighted overlap, no model.
+//! Which incidents resemble this one, and why: a plain weighted overlap, no model. Pure.
 //!
-//! Shared alert keys weigh most (the same rule fired), then a shared change of a shared service,
-//! then shared services, then rare words of the titles. Each part gives its reason in words.
+//! A shared alert weighs most (the same rule fired), then a shared cause, a deployment of the same
+//! service, shared services, and rare words of the titles. Each part gives its reason in words.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::IncidentId;
+use serde::Serialize;
+
+use crate::incidents::IncidentId;
 
 /// What is compared of one incident.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Features {
     pub title: String,
     pub services: BTreeSet<String>,
-    /// Deduplication keys of the attached alerts.
-    pub alert_keys: BTreeSet<String>,
+    /// Deduplication keys of the alerts that belong to it, with their titles.
+    pub alerts: BTreeMap<String, String>,
     /// Services whose deployments are attached.
     pub changed_services: BTreeSet<String>,
+    /// What was confirmed as its cause, or (of the one at hand) is suspected first.
+    pub causes: BTreeSet<String>,
 }
 
-/// One earlier incident that resembles the one at hand.
-#[derive(Clone, Debug, PartialEq)]
+/// One incident that resembles the one at hand.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Similar {
     pub id: IncidentId,
     /// 0 to 1; only for the order.
@@ -27,12 +31,13 @@ pub struct Similar {
     pub reasons: Vec<String>,
 }
 
-const ALERT_WEIGHT: f64 = 0.45;
-const CHANGE_WEIGHT: f64 = 0.15;
-const SERVICE_WEIGHT: f64 = 0.2;
+const ALERT_WEIGHT: f64 = 0.35;
+const CAUSE_WEIGHT: f64 = 0.2;
+const CHANGE_WEIGHT: f64 = 0.1;
+const SERVICE_WEIGHT: f64 = 0.15;
 const TEXT_WEIGHT: f64 = 0.2;
 /// Below this a resemblance is chance: one common word, one service of many.
-const LEAST: f64 = 0.1;
+const LEAST: f64 = 0.075;
 
 /// The most similar first, at most `limit`. Equal scores: the newer incident first.
 pub fn rank(target: &Features, candidates: &[(IncidentId, Features)], limit: usize) -> Vec<Similar> {
@@ -46,11 +51,19 @@ pub fn rank(target: &Features, candidates: &[(IncidentId, Features)], limit: usi
 fn compare(target: &Features, id: IncidentId, other: &Features, rarity: &Rarity) -> Option<Similar> {
     let mut score = 0.0;
     let mut reasons = Vec::new();
-    let alerts: Vec<_> = target.alert_keys.intersection(&other.alert_keys).collect();
-    if let Some(first) = alerts.first() {
+    let mut alerts = target.alerts.iter().filter(|(key, _)| other.alerts.contains_key(*key));
+    if let Some((key, title)) = alerts.next() {
         score += ALERT_WEIGHT;
-        let more = if alerts.len() > 1 { format!(" and {} more", alerts.len() - 1) } else { String::new() };
+        let first = if title.is_empty() { key } else { title };
+        let more = match alerts.count() {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
         reasons.push(format!("the same alert fired: {first}{more}"));
+    }
+    if let Some(cause) = target.causes.intersection(&other.causes).next() {
+        score += CAUSE_WEIGHT;
+        reasons.push(format!("{cause} caused that one and is named here too"));
     }
     if let Some(service) = target.changed_services.intersection(&other.changed_services).next() {
         score += CHANGE_WEIGHT;
@@ -109,7 +122,7 @@ impl Rarity {
 }
 
 /// Words of three letters or more, without the ones that every title has.
-fn words(title: &str) -> BTreeSet<String> {
+pub fn words(title: &str) -> BTreeSet<String> {
     const COMMON: [&str; 16] = [
         "the", "and", "for", "with", "from", "after", "are", "was", "not", "has", "all", "due", "our", "into",
         "service", "incident",
@@ -131,8 +144,8 @@ mod tests {
         Features {
             title: title.into(),
             services: services.iter().map(|s| (*s).to_owned()).collect(),
-            alert_keys: alerts.iter().map(|s| (*s).to_owned()).collect(),
-            changed_services: BTreeSet::new(),
+            alerts: alerts.iter().map(|s| ((*s).to_owned(), String::new())).collect(),
+            ..Features::default()
         }
     }
 
