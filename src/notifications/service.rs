@@ -1,7 +1,10 @@
 //! Queueing events, and the channels and rules that people set up.
 
+pub mod channels;
+pub mod deliveries;
+
 use super::model::Event;
-use super::store;
+use super::store::outbox;
 use crate::db::Tx;
 use crate::error::Result;
 
@@ -10,11 +13,19 @@ pub const TOPIC: &str = "outbox";
 
 /// Puts an event into the outbox, in the caller's transaction: told if and only if that commits.
 /// Cheap, whatever the number of channels; rules are applied by the worker. An event whose `once_key`
-/// was queued before is dropped.
-pub async fn queue(tx: &Tx, event: Event) -> Result<()> {
+/// was queued before is dropped; tells whether this one is new.
+pub async fn queue(tx: &Tx, event: Event) -> Result<bool> {
     let body = serde_json::to_string(&event)?;
-    if store::insert_event(tx, &body, event.once_key.as_deref(), event.occurred_at).await?.is_some() {
+    let is_new =
+        outbox::insert_event(tx, &body, &event.subject, event.once_key.as_deref(), event.occurred_at).await?.is_some();
+    if is_new {
         tx.announce(TOPIC);
     }
-    Ok(())
+    Ok(is_new)
+}
+
+/// A subject (`INC-12`) becomes private, or public again: what is queued about it goes only to channels
+/// that are trusted with privacy.
+pub async fn set_private(tx: &Tx, subject: &str, private: bool) -> Result<()> {
+    outbox::set_hidden(tx, subject, private).await
 }

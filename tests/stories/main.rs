@@ -16,6 +16,7 @@ mod inbox;
 mod incidents;
 mod incidents_api;
 mod live;
+mod notifications;
 mod openapi;
 mod permissions;
 mod postmortems;

@@ -14,7 +14,7 @@ const TIERS: &[&[&str]] = &[
     &["incidents", "inbox"],
     &["runbooks", "alerts", "deployments", "logs", "traces"],
     &["suspects", "status_page", "postmortems"],
-    &["reports"],
+    &["reports", "relay", "slack"],
     &["demo", "health", "openapi"],
     &["app", "cli"],
 ];
