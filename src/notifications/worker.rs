@@ -57,7 +57,6 @@ pub fn spawn(state: AppState, courier: Courier) {
                 tracing::warn!(%error, "notifications wait for the database");
                 tokio::time::sleep(PAUSE).await;
             }
-            #[expect(clippy::disallowed_methods, reason = "a pause of this process, not a time of the record")]
             let now = Instant::now();
             if pruned.is_none_or(|at| now - at > BETWEEN_PRUNES) {
                 pruned = Some(now);
@@ -114,7 +113,6 @@ fn new_message_id(random: &Random) -> String {
 
 /// With how long it took.
 async fn timed(trying: impl Future<Output = Tried>) -> Tried {
-    #[expect(clippy::disallowed_methods, reason = "a stopwatch")]
     let began = Instant::now();
     let tried = trying.await;
     Tried { duration_ms: i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX), ..tried }

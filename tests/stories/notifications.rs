@@ -30,7 +30,7 @@ pub fn configured(mut app: TestApp, change: impl FnOnce(&mut Config)) -> TestApp
 }
 
 pub fn courier(app: &TestApp) -> Courier {
-    Courier::with_timeout(&app.state.config, Duration::from_millis(200)).unwrap()
+    Courier::with_timeout(&app.state.config, Duration::from_secs(2)).unwrap()
 }
 
 /// Passes on what happened and works off what is due; tells how many messages were tried.
@@ -68,7 +68,7 @@ async fn state_of(app: &TestApp, channel: &Value) -> Value {
 
 async fn set_status(app: &TestApp, id: &str, status: &str) {
     let body = json!({ "status": status, "reason": "because", "confirm": true });
-    app.api(Role::Commander).await.post_json(&format!("/api/v1/incidents/{id}/status"), &body).await.expect(200);
+    app.api(Role::Admin).await.post_json(&format!("/api/v1/incidents/{id}/status"), &body).await.expect(200);
 }
 
 on_both! {

@@ -77,15 +77,15 @@ on_both! {
     async fn a_signing_secret_is_shown_once_and_exchanged_without_a_gap(app: TestApp) {
         let app = configured(app, |_| {});
         let receiver = Receiver::start().await;
-        let made = channel(&app, "own", "webhook", &receiver.url("own"), json!({ "digest": false })).await;
+        let made = channel(&app, "own", "webhook", &receiver.url("hooks/5e4c"), json!({ "digest": false })).await;
         let first = made["secret"].as_str().unwrap().to_owned();
         let path = format!("/api/v1/notifications/channels/{}", made["id"]);
         let api = &mut app.api(Role::Admin).await;
-        api.get(&path).await.expect(200).lacks(&first).lacks(&receiver.url("own"));
+        api.get(&path).await.expect(200).lacks(&first).lacks(&receiver.url("hooks/5e4c"));
         api.get("/api/v1/notifications/channels").await.expect(200).lacks("whsec_");
         let second = api.post_json(&format!("{path}/secret"), &json!({})).await.expect(200).json()["secret"].as_str().unwrap().to_owned();
         let signed_by = |secret: &str| {
-            let seen = receiver.request("/own");
+            let seen = receiver.request("/hooks/5e4c");
             let at = seen.header("webhook-timestamp").parse().unwrap();
             signing::verify(secret, &seen.header("webhook-id"), at, &seen.body, &seen.header("webhook-signature"))
         };
