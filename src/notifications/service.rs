@@ -13,15 +13,14 @@ pub const TOPIC: &str = "outbox";
 
 /// Puts an event into the outbox, in the caller's transaction: told if and only if that commits.
 /// Cheap, whatever the number of channels; rules are applied by the worker. An event whose `once_key`
-/// was queued before is dropped; tells whether this one is new.
-pub async fn queue(tx: &Tx, event: Event) -> Result<bool> {
+/// was queued before is dropped.
+pub async fn queue(tx: &Tx, event: Event) -> Result<()> {
     let body = serde_json::to_string(&event)?;
-    let is_new =
-        outbox::insert_event(tx, &body, &event.subject, event.once_key.as_deref(), event.occurred_at).await?.is_some();
-    if is_new {
+    let key = event.once_key.as_deref();
+    if outbox::insert_event(tx, &body, &event.subject, key, event.occurred_at).await?.is_some() {
         tx.announce(TOPIC);
     }
-    Ok(is_new)
+    Ok(())
 }
 
 /// A subject (`INC-12`) becomes private, or public again: what is queued about it goes only to channels

@@ -78,7 +78,7 @@ async fn remind_of(tx: &Tx, incident: &Incident, now: Timestamp) -> Result<()> {
         once_key: Some(format!("update_due:{}:{}", incident.id, due.as_micros())),
         ..notice
     };
-    notifications::queue(tx, event).await.map(drop)
+    notifications::queue(tx, event).await
 }
 
 /// Rounds until the process ends: when something happened, and every few seconds for what is due.

@@ -42,7 +42,7 @@ pub(super) async fn tell(tx: &Tx, event: &IncidentEvent, now: Timestamp) -> Resu
         }
         _ => {}
     }
-    notifications::queue(tx, told).await.map(drop)
+    notifications::queue(tx, told).await
 }
 
 /// The confirmed cause, else the sentence on the first suspect.
