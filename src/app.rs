@@ -18,8 +18,8 @@ use crate::state::AppState;
 use crate::traces::SpanStore;
 use crate::web::{self, Routes};
 use crate::{
-    accounts, alerts, deployments, health, inbox, incidents, logs, openapi, portable, postmortems, reports, runbooks,
-    search, services, similar, suspects, traces,
+    accounts, alerts, deployments, health, inbox, incidents, logs, notifications, openapi, portable, postmortems, relay,
+    reports, runbooks, search, services, similar, slack, suspects, traces,
 };
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
@@ -34,6 +34,7 @@ pub fn routes() -> Routes {
         .merge(services::routes())
         .merge(incidents::routes())
         .merge(inbox::routes())
+        .merge(notifications::routes())
         .merge(alerts::routes())
         .merge(deployments::routes())
         .merge(traces::routes())
@@ -46,6 +47,7 @@ pub fn routes() -> Routes {
         .merge(reports::routes())
         .merge(openapi::routes())
         .merge(search::routes())
+        .merge(slack::routes())
 }
 
 /// The inbox of this node, with every room's processor. Deliveries that arrive through [`router`] are
@@ -56,6 +58,15 @@ pub fn inbox(state: &AppState) -> Inbox {
     inbox.register(Kind::Checks, Arc::new(alerts::ingest::AlertProcessor));
     inbox.register(Kind::Changes, Arc::new(deployments::ChangesProcessor));
     inbox
+}
+
+/// What carries notifications out. A configuration that it cannot use was refused at the start; should one
+/// come through all the same, nothing is sent.
+pub fn courier(state: &AppState) -> notifications::Courier {
+    notifications::Courier::new(&state.config).unwrap_or_else(|error| {
+        tracing::error!(%error, "notifications cannot be sent");
+        notifications::Courier::none(&state.config)
+    })
 }
 
 /// What the rooms add to the incident page and the dashboard: `.panel(…)`, `.dashboard(…)`,
@@ -70,6 +81,7 @@ pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
         .panel(similar::SimilarPanel::default())
         .panel(postmortems::PostmortemPanel)
         .dashboard(alerts::hooks::LooseAlerts)
+        .dashboard(relay::hooks::SilentChannels)
         .evidence(alerts::hooks::AlertEvidence)
         .evidence(deployments::evidence::DeploymentEvidence)
         .evidence(traces::TraceEvidence)
@@ -106,6 +118,7 @@ pub fn router(state: AppState) -> Router {
     routes()
         .into_router()
         .layer(Extension(inbox(&state)))
+        .layer(Extension(courier(&state)))
         .layer(Extension(SpanStore::new(state.db.clone(), state.clock.clone())))
         .layer(DefaultBodyLimit::max(PAGE_BODY_LIMIT))
         .layer(Extension(incident_hooks(&state)))

@@ -36,6 +36,15 @@ pub struct Settings {
     /// Networks that outgoing calls may reach although they are private: 10.1.0.0/16,192.168.7.5
     #[arg(long, global = true, env = "FAULTLINE_OUTBOUND_ALLOW")]
     pub outbound_allow: Option<String>,
+    /// Mail server for notifications: smtps://<user>:<password>@<host>, or smtp://<host>:587?tls=required
+    #[arg(long, global = true, env = "FAULTLINE_SMTP_URL", hide_env_values = true)]
+    pub smtp_url: Option<String>,
+    /// Who mails are from: Faultline <faultline@example.com>
+    #[arg(long, global = true, env = "FAULTLINE_MAIL_FROM")]
+    pub mail_from: Option<String>,
+    /// Signing secret of the Slack app whose commands and buttons are answered
+    #[arg(long, global = true, env = "FAULTLINE_SLACK_SIGNING_SECRET", hide_env_values = true)]
+    pub slack_signing_secret: Option<String>,
     /// Largest machine delivery in bytes, also after decompression
     #[arg(long, global = true, env = "FAULTLINE_MAX_DELIVERY_BYTES")]
     pub max_delivery_bytes: Option<usize>,
@@ -53,6 +62,11 @@ pub struct Config {
     pub log_json: bool,
     pub metrics_token: Option<String>,
     pub outbound_allow: String,
+    /// With the password.
+    pub smtp_url: Option<String>,
+    /// Empty when there is no mail server.
+    pub mail_from: String,
+    pub slack_signing_secret: Option<String>,
     pub max_delivery_bytes: usize,
 }
 
@@ -66,6 +80,9 @@ impl std::fmt::Debug for Config {
             .field("log", &self.log)
             .field("metrics_token", &self.metrics_token.as_ref().map(|_| "***"))
             .field("outbound_allow", &self.outbound_allow)
+            .field("smtp_url", &self.smtp_url.as_ref().map(|_| "***"))
+            .field("mail_from", &self.mail_from)
+            .field("slack_signing_secret", &self.slack_signing_secret.as_ref().map(|_| "***"))
             .field("max_delivery_bytes", &self.max_delivery_bytes)
             .finish_non_exhaustive()
     }
@@ -99,6 +116,7 @@ impl Config {
         {
             errors.add("base_url", "must be an http:// or https:// address");
         }
+        check_mail(&s, &mut errors);
         match (database_url, listen) {
             (Ok(database_url), Ok(listen)) if errors.is_empty() => Ok(Self {
                 base_url: s
@@ -111,6 +129,9 @@ impl Config {
                 log_json: s.log_json.unwrap_or_default(),
                 metrics_token: s.metrics_token.filter(|t| !t.is_empty()),
                 outbound_allow: s.outbound_allow.unwrap_or_default(),
+                smtp_url: s.smtp_url.filter(|u| !u.is_empty()),
+                mail_from: s.mail_from.unwrap_or_default(),
+                slack_signing_secret: s.slack_signing_secret.filter(|t| !t.is_empty()),
                 max_delivery_bytes: s.max_delivery_bytes.unwrap_or(MAX_DELIVERY_BYTES),
             }),
             _ => Err(Error::Invalid(errors)),
@@ -120,6 +141,21 @@ impl Config {
     /// Whether people reach us by https, so that cookies may insist on it.
     pub fn is_https(&self) -> bool {
         self.base_url.starts_with("https://")
+    }
+}
+
+/// A mail server needs somebody whom mails are from.
+fn check_mail(s: &Settings, errors: &mut FieldErrors) {
+    let Some(url) = s.smtp_url.as_deref().filter(|u| !u.is_empty()) else { return };
+    if !url::Url::parse(url).is_ok_and(|u| matches!(u.scheme(), "smtp" | "smtps") && u.has_host()) {
+        errors.add("smtp_url", "must be an smtp:// or smtps:// address");
+    }
+    match s.mail_from.as_deref().unwrap_or_default() {
+        "" => errors.add("mail_from", "is needed with smtp_url: who mails are from"),
+        from if from.parse::<lettre::message::Mailbox>().is_err() => {
+            errors.add("mail_from", "must be an address, like Faultline <faultline@example.com>");
+        }
+        _ => {}
     }
 }
 
@@ -139,6 +175,9 @@ fn merge(a: Settings, b: Settings) -> Settings {
         log_json: a.log_json.or(b.log_json),
         metrics_token: a.metrics_token.or(b.metrics_token),
         outbound_allow: a.outbound_allow.or(b.outbound_allow),
+        smtp_url: a.smtp_url.or(b.smtp_url),
+        mail_from: a.mail_from.or(b.mail_from),
+        slack_signing_secret: a.slack_signing_secret.or(b.slack_signing_secret),
         max_delivery_bytes: a.max_delivery_bytes.or(b.max_delivery_bytes),
     }
 }
@@ -161,12 +200,20 @@ mod tests {
             database_url: Some("mysql://x".into()),
             listen: Some("here".into()),
             base_url: Some("faultline".into()),
+            smtp_url: Some("http://mail".into()),
             ..Settings::default()
         };
         let Err(Error::Invalid(errors)) = Config::load(wrong, None) else { panic!("accepted") };
         assert!(errors.has("database_url") && errors.has("listen") && errors.has("base_url"));
+        assert!(errors.has("smtp_url") && errors.has("mail_from"));
 
-        let secret = Settings { database_url: Some("postgres://me:hunter2@db/x".into()), ..Settings::default() };
+        let secret = Settings {
+            database_url: Some("postgres://me:hunter2@db/x".into()),
+            smtp_url: Some("smtps://me:hunter2@mail.example.org".into()),
+            mail_from: Some("Faultline <faultline@example.org>".into()),
+            slack_signing_secret: Some("hunter2".into()),
+            ..Settings::default()
+        };
         let shown = format!("{:?}", Config::load(secret, None).expect("valid"));
         assert!(!shown.contains("hunter2"), "{shown}");
     }

@@ -3,7 +3,7 @@
 //! Rooms and who may import whom (a test, `tests/stories/rooms.rs`, reads the `use` lines):
 //! foundation (`clock`, `error`, `fields`, `db`, `random`, `config`, `state`, `web`) ← `accounts`,
 //! `audit` ← `search`, `notifications`, `services` ← `incidents` ← `runbooks`, `inbox` ← `alerts`,
-//! `deployments`, `traces`, `logs`, `suspects`, `postmortems` ← `reports`, `demo` ← `app`, `cli`.
+//! `deployments`, `traces`, `logs`, `suspects`, `postmortems` ← `reports`, `relay`, `slack`, `demo` ← `app`, `cli`.
 
 pub mod accounts;
 pub mod alerts;
@@ -31,12 +31,14 @@ pub mod outbound;
 pub mod portable;
 pub mod postmortems;
 pub mod random;
+pub mod relay;
 pub mod reports;
 pub mod runbooks;
 pub mod search;
 pub mod seeded;
 pub mod services;
 pub mod similar;
+pub mod slack;
 pub mod state;
 pub mod status_page;
 pub mod suspects;

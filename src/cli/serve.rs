@@ -11,7 +11,7 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::random::Random;
 use crate::state::AppState;
-use crate::{accounts, alerts, app, runbooks, suspects, traces};
+use crate::{accounts, alerts, app, notifications, relay, runbooks, suspects, traces};
 
 /// How long requests that are under way may take after the signal to stop.
 const LAST_ANSWERS: std::time::Duration = std::time::Duration::from_secs(5);
@@ -39,6 +39,9 @@ pub async fn serve(state: AppState) -> Result<()> {
     let db = state.db.clone();
     tokio::spawn(app::inbox(&state).run());
     alerts::jobs::spawn(state.clone());
+    let courier = notifications::Courier::new(&state.config).map_err(|e| Error::invalid("config", e))?;
+    notifications::worker::spawn(state.clone(), courier);
+    relay::jobs::spawn(state.clone());
     traces::jobs::spawn(state.clone());
     suspects::jobs::spawn(state.clone());
     runbooks::jobs::spawn(state.clone());

@@ -17,7 +17,8 @@ mod web;
 
 use crate::web::Routes;
 
-pub use model::input::{Declare, DeclareInput, NewMilestone};
+pub use actions::Acting;
+pub use model::input::{Declare, DeclareInput, NewMilestone, StatusInput};
 pub use model::record::{self, Incident};
 pub use model::{EntryKind, EvidenceKind, IncidentId, Kind, Layer, MilestoneName, Severity, Source, Status};
 pub use service::declare::declare;
@@ -29,10 +30,12 @@ pub use service::index::reindex;
 pub use service::lists::{ListQuery, filter_of};
 pub use service::merge::{merge, merged_into, unmerge};
 pub use service::milestones::{clear_milestone, milestones, offer_milestone, set_milestone, times};
+pub use service::notice::notice;
 pub use service::people::{Person, assign_role, grant_access, revoke_access, roles};
 pub use service::status::change_status;
 pub use service::templates;
 pub use service::timeline::{Append, append_timeline};
+pub use service::updates::take_overdue;
 pub use service::{By, evidence, get_visible, people, status, tasks, timeline};
 pub use store::lists::{Filter, Viewer, page, visible};
 pub use web::{OpenIncidents, ServiceIncidents};

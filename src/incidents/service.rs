@@ -15,11 +15,13 @@ pub(super) mod index;
 pub mod lists;
 pub mod merge;
 pub mod milestones;
+pub mod notice;
 pub mod people;
 pub mod status;
 pub mod tasks;
 pub mod templates;
 pub mod timeline;
+pub mod updates;
 
 use crate::clock::Timestamp;
 use crate::db::{Db, Tx};

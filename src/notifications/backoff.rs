@@ -12,6 +12,9 @@ pub const MAX_ATTEMPTS: u32 = 10;
 /// A channel is switched off after so many deliveries in a row were given up or refused for good.
 pub const DISABLE_AFTER: u32 = 5;
 
+/// …or after it failed for so long without one success.
+pub const DISABLE_AFTER_FAILING: TimeDelta = TimeDelta::hours(24);
+
 /// The longest pause that a receiver may ask for by `Retry-After`.
 const LONGEST_WISH_S: u64 = 3600;
 

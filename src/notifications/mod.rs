@@ -5,12 +5,26 @@
 //! answer. Here: events, rules, channels, renderings, the outbox. Not here: what happened and why
 //! (incidents and the other rooms), the guarded HTTP client (outbound).
 
+mod api;
 pub mod backoff;
+pub mod courier;
 pub mod model;
 pub mod render;
 mod service;
 pub mod signing;
 mod store;
+mod web;
+pub mod worker;
 
+pub use courier::Courier;
+pub use model::channel::Channel;
 pub use model::{Event, EventKind};
-pub use service::{TOPIC, queue};
+pub use service::{TOPIC, queue, set_private};
+pub use store::channels::all as channels;
+
+use crate::web::Routes;
+
+/// Needs a [`Courier`] as an extension of the router.
+pub fn routes() -> Routes {
+    web::routes().merge(api::routes())
+}

@@ -1,5 +1,9 @@
 //! Events, channels and the rules between them. Pure.
 
+pub mod channel;
+
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -108,6 +112,10 @@ pub struct Event {
     #[serde(default)]
     pub private: bool,
     pub occurred_at: Timestamp,
+    /// E-mail addresses of who holds which role (or `owner` of a task), for channels that tell a role's
+    /// holder; not part of any message.
+    #[serde(default)]
+    pub holders: BTreeMap<String, String>,
     /// Queued at most once for each key; for reminders that a job may find due twice.
     #[serde(default)]
     pub once_key: Option<String>,
@@ -129,6 +137,7 @@ impl Event {
             actor: None,
             private: false,
             occurred_at: at,
+            holders: BTreeMap::new(),
             once_key: None,
         }
     }
@@ -147,8 +156,10 @@ impl Rule {
     /// Whether the rule lets an event through. All given conditions must hold; within one, any value.
     /// An event without a severity or service passes a rule that asks for one only if it asks for none.
     pub fn matches(&self, event: &Event) -> bool {
-        // A test and the news that a channel was switched off are sent to their channel directly.
-        if matches!(event.kind, EventKind::Test | EventKind::ChannelDisabled) {
+        // A test goes to its channel directly; that a channel was switched off goes to who asked for it,
+        // because an open rule is about incidents.
+        let must_be_named = matches!(event.kind, EventKind::Test | EventKind::ChannelDisabled);
+        if must_be_named && !self.events.contains(&event.kind) {
             return false;
         }
         let severity_fits = self.severities.is_empty()

@@ -1,7 +1,10 @@
 //! Queueing events, and the channels and rules that people set up.
 
+pub mod channels;
+pub mod deliveries;
+
 use super::model::Event;
-use super::store;
+use super::store::outbox;
 use crate::db::Tx;
 use crate::error::Result;
 
@@ -13,8 +16,15 @@ pub const TOPIC: &str = "outbox";
 /// was queued before is dropped.
 pub async fn queue(tx: &Tx, event: Event) -> Result<()> {
     let body = serde_json::to_string(&event)?;
-    if store::insert_event(tx, &body, event.once_key.as_deref(), event.occurred_at).await?.is_some() {
+    let key = event.once_key.as_deref();
+    if outbox::insert_event(tx, &body, &event.subject, key, event.occurred_at).await?.is_some() {
         tx.announce(TOPIC);
     }
     Ok(())
+}
+
+/// A subject (`INC-12`) becomes private, or public again: what is queued about it goes only to channels
+/// that are trusted with privacy.
+pub async fn set_private(tx: &Tx, subject: &str, private: bool) -> Result<()> {
+    outbox::set_hidden(tx, subject, private).await
 }

@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
 use crate::error::{Error, FieldErrors, Result};
 use crate::incidents::{self, Append, By, EntryKind, Incident, IncidentId};
+use crate::notifications::{self, Event, EventKind};
 
 /// Suspects kept of one ranking.
 const KEPT: usize = 30;
@@ -71,14 +72,20 @@ fn with_history(old: Option<Kept>, mut new: Kept) -> Kept {
     new
 }
 
-/// The sentence goes onto the timeline once, when there is one.
+/// The sentence goes onto the timeline and to the channels once, when there is one.
 async fn tell(tx: &Tx, incident: &Incident, kept: &Kept, now: Timestamp) -> Result<()> {
     let Some(headline) = &kept.ranking.headline else { return Ok(()) };
     let first = kept.ranking.suspects.first().map(super::model::Suspect::title).unwrap_or_default();
     let entry = Append::activity(EntryKind::Suspect, headline, now)
         .linked(format!("{}/suspects", incident.path()))
         .keyed(format!("suspects:{first}"));
-    incidents::append_timeline(tx, incident.id, &entry, &By::system("Faultline"), now).await.map(drop)
+    if incidents::append_timeline(tx, incident.id, &entry, &By::system("Faultline"), now).await?.is_some()
+        && let Some(notice) = incidents::notice(tx, incident, EventKind::IncidentSuspect, now).await?
+    {
+        let event = Event { text: Some(headline.clone()), path: format!("{}/suspects", incident.path()), ..notice };
+        notifications::queue(tx, event).await?;
+    }
+    Ok(())
 }
 
 fn shortened(mut ranking: Ranking) -> Ranking {

@@ -19,6 +19,7 @@ mod incident_together;
 mod incidents;
 mod incidents_api;
 mod live;
+mod notifications;
 mod openapi;
 mod permissions;
 mod portable;

@@ -15,7 +15,7 @@ const TIERS: &[&[&str]] = &[
     &["runbooks", "alerts", "deployments", "logs", "traces"],
     &["suspects", "status_page", "postmortems"],
     &["similar", "portable"],
-    &["reports"],
+    &["reports", "relay", "slack"],
     &["demo", "health", "openapi"],
     &["app", "cli"],
 ];

@@ -45,6 +45,7 @@ pub async fn change_details(tx: &Tx, id: IncidentId, patch: &Patch, by: &By, now
         told.push((EntryKind::Access, text.to_owned()));
         incident.private = private;
         crate::search::set_private(tx, id.0, private).await?;
+        crate::notifications::set_private(tx, &id.to_string(), private).await?;
         if private && let Some(user_id) = by.user_id {
             // Whoever closes the door stays inside.
             store::people::name(tx, id, user_id, now).await?;

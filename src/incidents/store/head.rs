@@ -121,6 +121,23 @@ pub async fn save(tx: &Tx, incident: &Incident) -> Result<()> {
     Ok(())
 }
 
+/// Marks overdue updates as reminded of, each due time once.
+pub async fn take_overdue(tx: &Tx, now: Timestamp, limit: i64) -> Result<Vec<IncidentId>> {
+    // Asked again outside, for a node that waited for another's row lock.
+    let rows: Vec<(i64,)> = tx
+        .fetch_all(
+            "UPDATE incidents SET update_reminded_for = next_update_due_at \
+             WHERE (update_reminded_for IS NULL OR update_reminded_for <> next_update_due_at) \
+             AND next_update_due_at <= $1 AND id IN (SELECT id FROM incidents WHERE next_update_due_at <= $1 \
+               AND (update_reminded_for IS NULL OR update_reminded_for <> next_update_due_at) \
+               AND status IN ('triage', 'investigating', 'identified', 'monitoring') \
+               ORDER BY next_update_due_at LIMIT $2) RETURNING id",
+            args![now, limit],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|r| IncidentId(r.0)).collect())
+}
+
 /// Remembers what a merged incident was, or forgets it.
 pub async fn set_status_before_merge(tx: &Tx, id: IncidentId, status: Option<Status>) -> Result<()> {
     tx.execute("UPDATE incidents SET status_before_merge = $1 WHERE id = $2", args![status.map(Status::as_str), id.0])

@@ -5,7 +5,7 @@
 
 mod discord;
 mod email;
-mod slack;
+pub mod slack;
 mod teams;
 mod webhook;
 
@@ -27,10 +27,11 @@ pub const DIGEST_LINES: usize = 20;
 /// From so many waiting events on a channel gets a digest instead of single messages.
 pub const DIGEST_FROM: usize = 5;
 
-/// The JSON body for a chat or webhook channel; `None` for e-mail, which has [`mail`].
-pub fn body(kind: ChannelKind, message: &Message<'_>, base_url: &str) -> Option<serde_json::Value> {
+/// The JSON body for a chat or webhook channel; `None` for e-mail, which has [`mail`]. `buttons` adds those
+/// that a Slack app listens for.
+pub fn body(kind: ChannelKind, message: &Message<'_>, base_url: &str, buttons: bool) -> Option<serde_json::Value> {
     match kind {
-        ChannelKind::Slack => Some(slack::body(message, base_url)),
+        ChannelKind::Slack => Some(slack::body(message, base_url, buttons)),
         ChannelKind::Teams => Some(teams::body(message, base_url)),
         ChannelKind::Discord => Some(discord::body(message, base_url)),
         ChannelKind::Webhook => Some(webhook::body(message, base_url)),
@@ -70,6 +71,13 @@ impl Message<'_> {
 /// `SEV1 INC-12 declared: Cart is down`.
 fn headline(event: &Event) -> String {
     let severity = event.severity.as_deref().map(|s| format!("{s} ")).unwrap_or_default();
+    match event.kind {
+        EventKind::Test => return one_line(&format!("Test message for {}", event.title), 250),
+        EventKind::ChannelDisabled => {
+            return one_line(&format!("Notification channel switched off: {}", event.title), 250);
+        }
+        _ => {}
+    }
     let happened = match event.kind {
         EventKind::IncidentDeclared => "declared".to_owned(),
         EventKind::IncidentStatus => {

@@ -6,15 +6,19 @@ use serde_json::{Value, json};
 use super::{Message, digest_lines, facts, headline, link, one_line};
 use crate::notifications::model::Event;
 
-pub(super) fn body(message: &Message<'_>, base_url: &str) -> Value {
+/// The buttons' names in what Slack sends back.
+pub const ACKNOWLEDGE: &str = "faultline_acknowledge";
+pub const RESOLVE: &str = "faultline_resolve";
+
+pub(super) fn body(message: &Message<'_>, base_url: &str, buttons: bool) -> Value {
     let blocks = match message {
-        Message::One(event) => single(event, base_url),
+        Message::One(event) => single(event, base_url, buttons),
         Message::Digest(events) => digest(message, events, base_url),
     };
     json!({ "text": escape(&message.headline()), "blocks": blocks, "unfurl_links": false })
 }
 
-fn single(event: &Event, base_url: &str) -> Vec<Value> {
+fn single(event: &Event, base_url: &str, buttons: bool) -> Vec<Value> {
     let mut blocks = vec![header(&headline(event))];
     if let Some(text) = event.text.as_deref().filter(|t| !t.is_empty()) {
         blocks.push(json!({ "type": "section", "text": mrkdwn(&escape_within(text, 2900)) }));
@@ -27,15 +31,32 @@ fn single(event: &Event, base_url: &str) -> Vec<Value> {
     if !fields.is_empty() {
         blocks.push(json!({ "type": "section", "fields": fields }));
     }
-    blocks.push(json!({
-        "type": "actions",
-        "elements": [{
-            "type": "button",
-            "text": { "type": "plain_text", "text": one_line(&format!("Open {}", event.subject), 75) },
-            "url": link(event, base_url)
-        }]
-    }));
+    let mut elements = vec![json!({
+        "type": "button",
+        "text": { "type": "plain_text", "text": one_line(&format!("Open {}", event.subject), 75) },
+        "url": link(event, base_url)
+    })];
+    if buttons && asks_for_action(event) {
+        elements.extend([(ACKNOWLEDGE, "Acknowledge"), (RESOLVE, "Resolve")].map(|(action, label)| {
+            json!({
+                "type": "button",
+                "action_id": action,
+                "value": event.subject,
+                "text": { "type": "plain_text", "text": label }
+            })
+        }));
+    }
+    blocks.push(json!({ "type": "actions", "elements": elements }));
     blocks
+}
+
+/// Whether the incident is open as far as the message knows.
+fn asks_for_action(event: &Event) -> bool {
+    event.subject.starts_with("INC-")
+        && event
+            .status
+            .as_deref()
+            .is_some_and(|s| matches!(s, "triage" | "investigating" | "identified" | "monitoring"))
 }
 
 fn digest(message: &Message<'_>, events: &[Event], base_url: &str) -> Vec<Value> {
