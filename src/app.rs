@@ -18,8 +18,7 @@ use crate::state::AppState;
 use crate::traces::SpanStore;
 use crate::web::{self, Routes};
 use crate::{
-    accounts, alerts, deployments, health, inbox, incidents, logs, notifications, openapi, portable, postmortems, relay,
-    reports, runbooks, search, services, similar, slack, suspects, traces,
+    accounts, alerts, deployments, health, inbox, incidents, logs, notifications, openapi, portable, postmortems, relay, reports, runbooks, search, services, similar, slack, suspects, trace_sources, traces,
 };
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
@@ -38,6 +37,7 @@ pub fn routes() -> Routes {
         .merge(alerts::routes())
         .merge(deployments::routes())
         .merge(traces::routes())
+        .merge(trace_sources::routes())
         .merge(logs::routes())
         .merge(suspects::routes())
         .merge(runbooks::routes())
@@ -76,6 +76,7 @@ pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
     incidents::hooks::HooksBuilder::default()
         .panel(alerts::hooks::AlertsPanel)
         .panel(deployments::RecentChanges)
+        .panel(traces::BlastRadius)
         .panel(suspects::panel::SuspectsPanel)
         .panel(runbooks)
         .panel(similar::SimilarPanel::default())
@@ -84,7 +85,7 @@ pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
         .dashboard(relay::hooks::SilentChannels)
         .evidence(alerts::hooks::AlertEvidence)
         .evidence(deployments::evidence::DeploymentEvidence)
-        .evidence(traces::TraceEvidence)
+        .evidence(trace_sources::RemoteTraces)
         .question(alerts::hooks::FiringQuestion)
         .duplicates(similar::PossibleDuplicates)
         .build()

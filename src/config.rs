@@ -45,6 +45,15 @@ pub struct Settings {
     /// Signing secret of the Slack app whose commands and buttons are answered
     #[arg(long, global = true, env = "FAULTLINE_SLACK_SIGNING_SECRET", hide_env_values = true)]
     pub slack_signing_secret: Option<String>,
+    /// Days that traces are kept; those attached to incidents stay
+    #[arg(long, global = true, env = "FAULTLINE_TRACE_DAYS")]
+    pub trace_days: Option<u32>,
+    /// Compressed GiB of traces that are kept; the newest win
+    #[arg(long, global = true, env = "FAULTLINE_TRACE_GIB")]
+    pub trace_gib: Option<u32>,
+    /// Days that log records are kept
+    #[arg(long, global = true, env = "FAULTLINE_LOG_DAYS")]
+    pub log_days: Option<u32>,
     /// Largest machine delivery in bytes, also after decompression
     #[arg(long, global = true, env = "FAULTLINE_MAX_DELIVERY_BYTES")]
     pub max_delivery_bytes: Option<usize>,
@@ -67,6 +76,9 @@ pub struct Config {
     /// Empty when there is no mail server.
     pub mail_from: String,
     pub slack_signing_secret: Option<String>,
+    pub trace_days: u32,
+    pub trace_gib: u32,
+    pub log_days: u32,
     pub max_delivery_bytes: usize,
 }
 
@@ -90,6 +102,9 @@ impl std::fmt::Debug for Config {
 
 /// OTLP recommends 64 MiB (after decompression) as the bound of one request.
 const MAX_DELIVERY_BYTES: usize = 64 * 1024 * 1024;
+/// How long traces and logs are kept when nothing is set, and how much of traces.
+const KEEP_DAYS: u32 = 14;
+const KEEP_GIB: u32 = 20;
 
 impl Config {
     /// Puts flags and environment (`given`) over the file, if one is named, over the defaults.
@@ -117,6 +132,11 @@ impl Config {
             errors.add("base_url", "must be an http:// or https:// address");
         }
         check_mail(&s, &mut errors);
+        for (field, days) in [("trace_days", s.trace_days), ("log_days", s.log_days), ("trace_gib", s.trace_gib)] {
+            if days.is_some_and(|n| n == 0 || n > 36_500) {
+                errors.add(field, "must be between 1 and 36500");
+            }
+        }
         match (database_url, listen) {
             (Ok(database_url), Ok(listen)) if errors.is_empty() => Ok(Self {
                 base_url: s
@@ -132,6 +152,9 @@ impl Config {
                 smtp_url: s.smtp_url.filter(|u| !u.is_empty()),
                 mail_from: s.mail_from.unwrap_or_default(),
                 slack_signing_secret: s.slack_signing_secret.filter(|t| !t.is_empty()),
+                trace_days: s.trace_days.unwrap_or(KEEP_DAYS),
+                trace_gib: s.trace_gib.unwrap_or(KEEP_GIB),
+                log_days: s.log_days.unwrap_or(KEEP_DAYS),
                 max_delivery_bytes: s.max_delivery_bytes.unwrap_or(MAX_DELIVERY_BYTES),
             }),
             _ => Err(Error::Invalid(errors)),
@@ -178,6 +201,9 @@ fn merge(a: Settings, b: Settings) -> Settings {
         smtp_url: a.smtp_url.or(b.smtp_url),
         mail_from: a.mail_from.or(b.mail_from),
         slack_signing_secret: a.slack_signing_secret.or(b.slack_signing_secret),
+        trace_days: a.trace_days.or(b.trace_days),
+        trace_gib: a.trace_gib.or(b.trace_gib),
+        log_days: a.log_days.or(b.log_days),
         max_delivery_bytes: a.max_delivery_bytes.or(b.max_delivery_bytes),
     }
 }

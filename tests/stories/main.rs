@@ -31,4 +31,5 @@ mod schema;
 mod search;
 mod similar;
 mod suspects;
+mod trace_sources;
 mod traces;
