@@ -57,6 +57,9 @@ pub struct Settings {
     /// Largest machine delivery in bytes, also after decompression
     #[arg(long, global = true, env = "FAULTLINE_MAX_DELIVERY_BYTES")]
     pub max_delivery_bytes: Option<usize>,
+    /// Deliveries a second that one ingest token may send; five times as many at once after a pause
+    #[arg(long, global = true, env = "FAULTLINE_INGEST_RATE")]
+    pub ingest_rate: Option<u32>,
 }
 
 /// Settings checked and complete. Secrets do not show in `Debug`.
@@ -80,6 +83,8 @@ pub struct Config {
     pub trace_gib: u32,
     pub log_days: u32,
     pub max_delivery_bytes: usize,
+    /// Deliveries a second for each ingest token.
+    pub ingest_rate: u32,
 }
 
 impl std::fmt::Debug for Config {
@@ -96,6 +101,7 @@ impl std::fmt::Debug for Config {
             .field("mail_from", &self.mail_from)
             .field("slack_signing_secret", &self.slack_signing_secret.as_ref().map(|_| "***"))
             .field("max_delivery_bytes", &self.max_delivery_bytes)
+            .field("ingest_rate", &self.ingest_rate)
             .finish_non_exhaustive()
     }
 }
@@ -105,6 +111,9 @@ const MAX_DELIVERY_BYTES: usize = 64 * 1024 * 1024;
 /// How long traces and logs are kept when nothing is set, and how much of traces.
 const KEEP_DAYS: u32 = 14;
 const KEEP_GIB: u32 = 20;
+
+/// More than any monitoring system sends by itself; less than what would keep others waiting.
+const INGEST_RATE: u32 = 2_000;
 
 impl Config {
     /// Puts flags and environment (`given`) over the file, if one is named, over the defaults.
@@ -156,6 +165,7 @@ impl Config {
                 trace_gib: s.trace_gib.unwrap_or(KEEP_GIB),
                 log_days: s.log_days.unwrap_or(KEEP_DAYS),
                 max_delivery_bytes: s.max_delivery_bytes.unwrap_or(MAX_DELIVERY_BYTES),
+                ingest_rate: s.ingest_rate.unwrap_or(INGEST_RATE).max(1),
             }),
             _ => Err(Error::Invalid(errors)),
         }
@@ -205,6 +215,7 @@ fn merge(a: Settings, b: Settings) -> Settings {
         trace_gib: a.trace_gib.or(b.trace_gib),
         log_days: a.log_days.or(b.log_days),
         max_delivery_bytes: a.max_delivery_bytes.or(b.max_delivery_bytes),
+        ingest_rate: a.ingest_rate.or(b.ingest_rate),
     }
 }
 

@@ -5,6 +5,7 @@ mod bench_data;
 mod check;
 mod database;
 pub mod demo;
+pub mod deploy;
 mod eval;
 mod portable;
 pub mod search;
@@ -88,6 +89,8 @@ enum Command {
         #[command(subcommand)]
         what: Option<check::CheckCommand>,
     },
+    /// Tell a running Faultline of a deployment or another change, from any pipeline
+    Deploy(Box<deploy::Deploy>),
     /// Measure the suspect ranking on labelled failures
     #[command(subcommand)]
     Eval(eval::EvalCommand),
@@ -109,6 +112,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Backup { file } => database::backup(&config, &file).await,
         Command::Restore { file, force } => database::restore(&config, &file, force).await,
         Command::Check { what } => check::run(config, what).await,
+        Command::Deploy(deploy) => deploy::run(&deploy, &config.base_url).await,
         Command::Eval(command) => eval::run(command),
     }
 }

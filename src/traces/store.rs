@@ -1,5 +1,6 @@
 //! The SQL of traces, and nothing else: writing parts ([`write`]), finding and reading traces
-//! ([`read`]), the rollups ([`rollup`]), forgetting ([`retain`]), what came in ([`counts`]).
+//! ([`read`]), the rollups ([`rollup`]), versions seen ([`sightings`]), forgetting ([`retain`]), what came in
+//! ([`counts`]).
 //!
 //! Traces are named by their row's number (`traces.id`, "row") inside this room and by their id outside.
 
@@ -7,6 +8,7 @@ pub mod counts;
 pub mod read;
 pub mod retain;
 pub mod rollup;
+pub mod sightings;
 pub mod write;
 
 use crate::telemetry::TraceId;

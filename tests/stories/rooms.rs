@@ -12,7 +12,7 @@ const TIERS: &[&[&str]] = &[
     &["audit", "accounts", "web"],
     &["search", "notifications", "services", "oncall"],
     &["incidents", "inbox"],
-    &["runbooks", "alerts", "deployments", "logs", "traces", "trace_sources"],
+    &["runbooks", "logs", "traces", "deployments", "alerts", "trace_sources"],
     &["suspects", "status_page", "postmortems"],
     &["similar", "portable"],
     &["reports", "relay", "slack"],
