@@ -83,6 +83,7 @@ pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
         .panel(runbooks)
         .panel(similar::SimilarPanel::default())
         .panel(postmortems::PostmortemPanel)
+        .panel(reports::ClassesPanel)
         .dashboard(alerts::hooks::LooseAlerts)
         .dashboard(relay::hooks::SilentChannels)
         .evidence(alerts::hooks::AlertEvidence)
@@ -126,6 +127,11 @@ pub fn change_hooks() -> deployments::hooks::Hooks {
 
 /// The service that answers every request.
 pub fn router(state: AppState) -> Router {
+    router_with(state, reports::Ledger::new())
+}
+
+/// The same over a ledger that jobs of this process keep warm.
+pub fn router_with(state: AppState, ledger: reports::Ledger) -> Router {
     // Streams of live updates must not wait in a compressor's buffer.
     let compress = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));
     routes()
@@ -138,6 +144,7 @@ pub fn router(state: AppState) -> Router {
         .layer(Extension(runbook_sources()))
         .layer(Extension(service_hooks()))
         .layer(Extension(change_hooks()))
+        .layer(Extension(ledger))
         .layer(csrf(&state))
         .layer(from_fn_with_state(state.clone(), web::authenticate))
         .layer(CatchPanicLayer::new())

@@ -26,6 +26,7 @@ mod openapi;
 mod permissions;
 mod portable;
 mod postmortems;
+mod report_pages;
 mod reports;
 mod rooms;
 mod runbooks;
