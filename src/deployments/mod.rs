@@ -26,8 +26,8 @@ pub use intake::{ChangesProcessor, receivable};
 pub use model::{ChangeEvent, ChangeKind, ChangeSource, ChangeStatus, Deployment};
 pub use panel::RecentChanges;
 pub use receive::scheme;
-pub use service::{Recorded, count, environments, find, get, page, record, reports};
-pub use store::{Filter, Report};
+pub use service::{Recorded, count, environments, find, get, page, record, reports, updated_since};
+pub use store::{Filter, Report, Updated};
 
 use crate::web::Routes;
 

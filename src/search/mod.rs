@@ -14,6 +14,7 @@ pub mod tokens;
 mod web;
 
 pub use model::{Doc, DocKind};
+pub use query::Query;
 pub use service::{Found, Hit, jump_target, remove, search, set_private, upsert};
 pub use store::Reader;
 

@@ -119,6 +119,11 @@ pub async fn confirmed(db: &Db, incident: IncidentId) -> Result<Vec<Given>> {
     Ok(all)
 }
 
+/// Earlier incidents with the same confirmed cause, for saying that one happened again.
+pub async fn earlier_with_cause(db: &Db, incident: IncidentId, limit: i64) -> Result<Vec<IncidentId>> {
+    store::earlier_with_cause(db, incident, limit).await
+}
+
 /// What was sent with a verdict.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default)]

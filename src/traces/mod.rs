@@ -20,7 +20,7 @@ mod tests;
 mod web;
 pub mod wire;
 
-pub use evidence::TraceEvidence;
+pub use evidence::{OutlineRow, TraceEvidence, outline};
 pub use panel::ServiceTraces;
 pub use service::ingest::SpanStore;
 

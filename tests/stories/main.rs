@@ -9,6 +9,7 @@
 mod support;
 
 mod accounts;
+mod action_items;
 mod alert_pages;
 mod alerts;
 mod changes;
@@ -18,9 +19,13 @@ mod incidents_api;
 mod live;
 mod openapi;
 mod permissions;
+mod postmortem_library;
+mod postmortem_review;
 mod postmortems;
 mod reports;
 mod rooms;
+mod runbook_calls;
+mod runbook_input;
 mod runbooks;
 mod schema;
 mod search;

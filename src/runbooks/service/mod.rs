@@ -1,9 +1,12 @@
 //! The actions on runbooks and their runs. Each runs inside the caller's transaction; the caller
 //! commits. Rights are checked by pages and API before they come here.
 
+pub mod calls;
 pub mod edit;
 pub mod folder;
+pub mod lead;
 pub mod measure;
+pub mod overview;
 pub mod runs;
 pub mod suggest;
 pub mod sync;
