@@ -33,7 +33,7 @@ on_both! {
         let (mut ada, _) = app.browser_of("Ada", Role::Responder).await;
         ada.get("/action-items").await.expect(200).contains("Nothing is open");
         let canary = item(&app, &first, json!({ "title": "Add a canary", "owner": "ada@faultline.test", "due_at": "2026-12-24", "type": "prevent", "priority": "high", "link": "https://github.com/acme/shop/issues/12" })).await;
-        let graph = item(&app, &second, json!({ "title": "Draw a graph", "due_at": "2026-11-30", "type": "detect" })).await;
+        let graph = item(&app, &second, json!({ "title": "Draw a graph", "due_at": "2026-11-29", "type": "detect" })).await;
         item(&app, &second, json!({ "title": "Think" })).await;
         let page = ada.get("/action-items").await.expect(200);
         let text = page.text();

@@ -17,12 +17,14 @@ pub fn merge(base: &str, mine: &str, theirs: &str) -> Merged {
     let (to_mine, to_theirs) = (matches(&base, &mine), matches(&base, &theirs));
     let mut out: Vec<&str> = Vec::new();
     let mut conflicts = 0;
-    let (mut b, mut m, mut t) = (0, 0, 0);
+    // How far each text was read.
+    let mut at = (0, 0, 0);
     loop {
         // The next line of the base that both sides kept.
-        let next = (b..base.len()).find_map(|i| Some((i, (*to_mine.get(i)?)?, (*to_theirs.get(i)?)?)));
-        let (b_end, m_end, t_end) = next.unwrap_or((base.len(), mine.len(), theirs.len()));
-        let (was, ours, other) = (part(&base, b, b_end), part(&mine, m, m_end), part(&theirs, t, t_end));
+        let kept_by_both = |i: usize| Some((i, (*to_mine.get(i)?)?, (*to_theirs.get(i)?)?));
+        let next = (at.0..base.len()).find_map(kept_by_both);
+        let end = next.unwrap_or((base.len(), mine.len(), theirs.len()));
+        let (was, ours, other) = (part(&base, at.0, end.0), part(&mine, at.1, end.1), part(&theirs, at.2, end.2));
         if ours == was || ours == other {
             out.extend(other);
         } else {
@@ -31,9 +33,11 @@ pub fn merge(base: &str, mine: &str, theirs: &str) -> Merged {
             }
             out.extend(ours);
         }
-        let Some((i, j, k)) = next else { break };
-        out.extend(base.get(i));
-        (b, m, t) = (i + 1, j + 1, k + 1);
+        if next.is_none() {
+            break;
+        }
+        out.extend(base.get(end.0));
+        at = (end.0 + 1, end.1 + 1, end.2 + 1);
     }
     Merged { text: out.join("\n"), conflicts }
 }

@@ -86,9 +86,10 @@ pub async fn unheeded(
     incident: &Incident,
     services: &[String],
     detected: Option<Timestamp>,
+    now: Timestamp,
 ) -> Result<Vec<UnheededAlert>> {
     let mut found = Vec::new();
-    let until = detected.or(incident.ended_at).unwrap_or(incident.started_at).max(incident.started_at);
+    let until = detected.or(incident.ended_at).unwrap_or(now).max(incident.started_at);
     for service in services.iter().take(MAX_SERVICES) {
         let filter = alerts::store::Filter {
             service: service.clone(),

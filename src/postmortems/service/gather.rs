@@ -38,7 +38,7 @@ pub async fn record(db: &Db, incident: &Incident, now: Timestamp) -> Result<Reco
         summary: incident.summary.clone(),
         traces: shown::traces(db, &evidence).await?,
         comparisons: shown::comparisons(db, incident, now).await?,
-        unheeded: shown::unheeded(db, incident, &services, detected).await?,
+        unheeded: shown::unheeded(db, incident, &services, detected, now).await?,
         services,
         commander: roles.into_iter().find(|r| r.role == Role::Commander).map(|r| r.name),
         times: times

@@ -282,7 +282,9 @@ pub async fn check_review(tx: &Tx, incident: &Incident, confirmed: bool, by: &By
     }
     if !confirmed {
         let mut errors = FieldErrors::default();
-        obstacles.into_iter().for_each(|o| errors.add("confirm", o));
+        for obstacle in obstacles {
+            errors.add("confirm", obstacle);
+        }
         return Err(Error::Invalid(errors));
     }
     let text = format!("Published before the review was through: {}", obstacles.join("; "));

@@ -26,7 +26,8 @@ pub fn propose(source: &str, steps: &[Step], uses: &[StepUse]) -> Option<String>
         if !notes.is_empty() && !notes.iter().all(|note| source.contains(note.as_str())) {
             let mut block = vec![String::new(), "> [!NOTE]".to_owned(), "> From earlier runs:".to_owned()];
             block.extend(notes.iter().map(|note| format!("> {note}")));
-            drop(lines.splice(heading + 1..heading + 1, block));
+            let below = heading + 1;
+            drop(lines.splice(below..below, block));
             changed = true;
         }
         if let Some(minutes) = better_time(used)
