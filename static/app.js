@@ -52,6 +52,29 @@ for (const block of document.querySelectorAll(".prose pre.code, pre.snippet")) {
   block.append(button);
 }
 
+// Editors show what the text will look like while it is typed; the server draws it, as it will the page.
+for (const form of document.querySelectorAll("form[data-preview]")) {
+  let timer = null;
+  let asked = 0;
+  const draw = async () => {
+    const mine = ++asked;
+    const body = new URLSearchParams(new FormData(form));
+    body.set("preview", "on");
+    const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "text/html" } });
+    if (!answer.ok && answer.status !== 422) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.querySelector("[data-preview-part]");
+    const shown = document.querySelector("[data-preview-part]");
+    // A text that cannot be read yet keeps the last picture; saving says what is wrong.
+    if (mine === asked && fresh?.firstElementChild && shown) shown.replaceChildren(...fresh.childNodes);
+  };
+  form.addEventListener("input", (event) => {
+    if (event.target.tagName !== "TEXTAREA") return;
+    clearTimeout(timer);
+    timer = setTimeout(() => draw().catch(() => {}), 400);
+  });
+}
+
 // Command palette on Ctrl+K: pages and whatever the search finds. Without scripts there is /search.
 const paletteCommands = () => [
   ...[...document.querySelectorAll(".nav a, [data-key='c']")].map((a) => ({ title: a.textContent, url: a.getAttribute("href"), kind: "page" })),

@@ -28,6 +28,12 @@ impl Where {
         self
     }
 
+    /// A condition put together with [`bind`](Self::bind) for its values; never with text from outside.
+    pub fn and_built(&mut self, clause: String) -> &mut Self {
+        self.clauses.push(clause);
+        self
+    }
+
     /// A condition with one value; a second `?` in it means the same value again.
     pub fn and(&mut self, clause: &'static str, value: impl Into<Value>) -> &mut Self {
         let placeholder = self.bind(value);

@@ -33,10 +33,10 @@ pub use intake::{ChangesProcessor, receivable};
 pub use model::{ChangeEvent, ChangeKind, ChangeSource, ChangeStatus, Deployment};
 pub use panel::{RecentChanges, ServiceChanges};
 pub use receive::scheme;
-pub use service::{Recorded, count, environments, find, get, index, page, record, reports};
+pub use service::{Recorded, count, environments, find, get, index, page, record, reports, updated_since};
 pub use store::health::Counted;
-pub use store::{Filter, Report};
 pub use web::complain;
+pub use store::{Filter, Report, Updated};
 
 use crate::web::Routes;
 

@@ -189,6 +189,16 @@ pub async fn reports(db: &Db, id: i64) -> Result<Vec<Report>> {
     store::reports(db, id).await
 }
 
+/// What changed after a place, oldest first: for rooms that look through every change once.
+pub async fn updated_since(
+    db: &Db,
+    after: (Timestamp, i64),
+    until: Timestamp,
+    limit: i64,
+) -> Result<Vec<store::Updated>> {
+    store::updated_since(db, after, until, limit).await
+}
+
 pub async fn environments(db: &Db) -> Result<Vec<String>> {
     store::environments(db).await
 }

@@ -259,6 +259,40 @@ pub async fn find(db: &Db, id: i64) -> Result<Option<Deployment>> {
     db.fetch_optional::<Row>(Sql::built(sql), args![id]).await?.map(Deployment::try_from).transpose()
 }
 
+/// A change as far as its words matter.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Updated {
+    pub id: i64,
+    pub updated_at: Timestamp,
+    pub service: String,
+    pub status: String,
+    pub version: String,
+    pub title: String,
+    pub url: String,
+}
+
+impl Updated {
+    pub fn succeeded(&self) -> bool {
+        self.status == ChangeStatus::Succeeded.as_str()
+    }
+
+    /// Everything that people wrote about it.
+    pub fn words(&self) -> String {
+        format!("{} {} {}", self.title, self.version, self.url)
+    }
+}
+
+/// Changes that were written to after `(time, id)` and before `until`, oldest first.
+pub async fn updated_since(db: &Db, (at, id): (Timestamp, i64), until: Timestamp, limit: i64) -> Result<Vec<Updated>> {
+    db.fetch_all(
+        "SELECT d.id, d.updated_at, s.slug AS service, d.status, d.version, d.title, d.url FROM deployments d
+         JOIN services s ON s.id = d.service_id
+         WHERE (d.updated_at, d.id) > ($1, $2) AND d.updated_at <= $3 ORDER BY d.updated_at, d.id LIMIT $4",
+        args![at, id, until, limit],
+    )
+    .await
+}
+
 /// What to list. Empty lists and `None` do not filter.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {

@@ -57,14 +57,28 @@ pub struct Document {
 /// Renders a short text (a timeline entry, a note, a comment): no heading anchors, so that many
 /// texts stand on one page without equal ids.
 pub fn render(source: &str) -> SafeHtml {
-    finish(&writer::write(cut(source).0, &writer::Style { anchors: false, prefix: "" }).0, source)
+    finish(
+        &writer::write(cut(source).0, &writer::Style { anchors: false, prefix: "", links: true, base: "" }).0,
+        source,
+    )
 }
 
 /// Renders a whole document. Heading ids and footnotes begin with `prefix`, which keeps them from
 /// colliding with the page's own ids; `#links` inside the document follow.
 pub fn render_document(source: &str, prefix: &str) -> Document {
-    let (html, headings) = writer::write(cut(source).0, &writer::Style { anchors: true, prefix });
+    let (html, headings) =
+        writer::write(cut(source).0, &writer::Style { anchors: true, prefix, links: true, base: "" });
     Document { html: finish(&html, source), headings }
+}
+
+/// A text for readers outside: links keep their words and lose where they lead, images are left out.
+pub fn render_without_links(source: &str, prefix: &str) -> SafeHtml {
+    finish(&writer::write(cut(source).0, &writer::Style { anchors: true, prefix, links: false, base: "" }).0, source)
+}
+
+/// A text for a file that stands alone: links to our pages begin with `base`, images become links.
+pub fn render_standalone(source: &str, prefix: &str, base: &str) -> SafeHtml {
+    finish(&writer::write(cut(source).0, &writer::Style { anchors: true, prefix, links: true, base }).0, source)
 }
 
 /// The words without their markup, on one line, at most `max_chars` characters: for lists, titles

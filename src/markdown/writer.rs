@@ -20,6 +20,10 @@ const MAX_DEPTH: usize = 32;
 pub struct Style<'a> {
     pub anchors: bool,
     pub prefix: &'a str,
+    /// Whether links lead anywhere and images are shown.
+    pub links: bool,
+    /// Stands before links to our own pages; empty inside our pages.
+    pub base: &'a str,
 }
 
 /// The one set of extensions; whoever reads our Markdown uses the same.
@@ -295,6 +299,10 @@ impl<'a> Writer<'a> {
 
     fn link(&mut self, link_type: LinkType, address: &str, title: CowStr<'a>) -> Open {
         self.in_link += 1;
+        if !self.style.links {
+            self.html("<span>");
+            return Open::Ours("</span>");
+        }
         let address =
             if link_type == LinkType::Email { format!("mailto:{address}") } else { address.trim().to_owned() };
         let Some(safe) = policy::safe_link(&address) else {
@@ -303,7 +311,7 @@ impl<'a> Writer<'a> {
         };
         let dest = match safe.strip_prefix('#') {
             Some(fragment) if self.slugs.contains(fragment) => format!("#{}{fragment}", self.style.prefix),
-            _ => safe.to_owned(),
+            _ => self.placed(safe),
         };
         // As an inline link, so that the standard writer does not add a second `mailto:`.
         self.out.push(Event::Start(Tag::Link {
@@ -315,14 +323,23 @@ impl<'a> Writer<'a> {
         Open::Plain
     }
 
+    /// An address of ours as a reader elsewhere can follow it.
+    fn placed(&self, address: &str) -> String {
+        let is_ours = address.starts_with('/') && !address.starts_with("//");
+        if is_ours { format!("{}{address}", self.style.base) } else { address.to_owned() }
+    }
+
     fn image(&mut self, dest_url: CowStr<'a>, title: CowStr<'a>) -> Open {
-        if policy::is_own_image(&dest_url) {
+        if !self.style.links {
+            return Open::Dropped;
+        }
+        if policy::is_own_image(&dest_url) && self.style.base.is_empty() {
             let image = Tag::Image { link_type: LinkType::Inline, dest_url, title, id: CowStr::Borrowed("") };
             self.out.push(Event::Start(image));
             self.in_image = true;
             return Open::Plain;
         }
-        let foreign_link = policy::safe_link(&dest_url).filter(|_| self.in_link == 0).map(str::to_owned);
+        let foreign_link = policy::safe_link(&dest_url).filter(|_| self.in_link == 0).map(|link| self.placed(link));
         let Some(dest) = foreign_link else { return Open::Dropped };
         self.out.push(Event::Start(Tag::Link {
             link_type: LinkType::Inline,

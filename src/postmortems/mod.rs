@@ -1,11 +1,13 @@
 //! Postmortems: what a failure teaches, drafted from the record and finished by people.
 //!
-//! Here: the draft, its sections and their versions, states from draft to published, the lint, action
-//! items as the postmortem shows them.
+//! Here: the draft, its sections and their versions, reviews and who may read it, the lint, action items
+//! across incidents until they are done, and incidents that happen again.
 //! Not here: the record itself (incidents, alerts, deployments, suspects), and how Markdown becomes
 //! HTML (`markdown`).
 
 mod api;
+mod api_items;
+pub mod jobs;
 pub mod model;
 pub mod service;
 mod store;
@@ -20,5 +22,5 @@ pub use service::reindex;
 pub use web::panel::PostmortemPanel;
 
 pub fn routes() -> Routes {
-    web::routes().merge(api::routes())
+    web::routes().merge(api::routes()).merge(api_items::routes())
 }

@@ -116,8 +116,10 @@ async fn a_section_is_drafted_anew_without_the_others() {
     append_timeline(&tx, incident.id, &Append::story(EntryKind::Note, "Remembered later", now()), &by("Ada"), now())
         .await
         .unwrap();
-    let Saved::Done(document) =
-        service::regenerate(&tx, &incident, SectionKey::WhatHappened, 1, &by("Ada"), now()).await.unwrap()
+    let (Saved::Done(document), 0) =
+        service::regenerate(&tx, &incident, (SectionKey::WhatHappened, 1), service::Redraft::Merge, &by("Ada"), now())
+            .await
+            .unwrap()
     else {
         panic!("clash")
     };
@@ -187,7 +189,7 @@ async fn remarks_come_from_the_record() {
     let (_dir, db) = database().await;
     let incident = resolved(&db, "Cart fails", false).await;
     let document = drafted(&db, &incident).await;
-    let findings = service::findings(&db, &incident, &document, &[]).await.unwrap();
+    let findings = service::findings(&db, &incident, &document, &[], now()).await.unwrap();
     assert!(findings.iter().any(|f| f.rule == super::model::lint::Rule::NoActions));
     assert!(findings.iter().any(|f| f.rule == super::model::lint::Rule::TimelineGap));
 }

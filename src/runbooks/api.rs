@@ -4,23 +4,24 @@ use axum::Extension;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::hooks::Sources;
 use super::model::record::{Origin, Runbook};
-use super::model::{Step, StepKind};
+use super::model::{MadeCall, Step, StepKind};
 use super::service::edit::{self, Draft};
 use super::service::runs::{self, RecordInput, RunView, StartInput};
-use super::service::{self, get_version, parse_stored};
+use super::service::{self, calls, get_version, lead, parse_stored};
 use super::store::runbooks as store;
 use super::web::{by, viewer};
-use crate::accounts::Actor;
+use crate::accounts::{self, Actor};
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::fields;
 use crate::incidents::{Incident, IncidentId, get_visible};
+use crate::outbound::Policy;
 use crate::state::AppState;
 use crate::web::{Access, ApiJson, Cursor, Idempotent, Limit, Page, Routes};
 
@@ -34,7 +35,10 @@ pub(super) fn routes() -> Routes {
         .post("/api/v1/incidents/{id}/runs", Access::RESPONDER, start)
         .get("/api/v1/incidents/{id}/runs/{run}", Access::VIEWER, show_run)
         .post("/api/v1/incidents/{id}/runs/{run}/steps", Access::RESPONDER, record)
+        .post("/api/v1/incidents/{id}/runs/{run}/steps/{step}/call", Access::RESPONDER, call)
         .post("/api/v1/incidents/{id}/runs/{run}/stop", Access::RESPONDER, stop)
+        .post("/api/v1/incidents/{id}/runs/{run}/resume", Access::RESPONDER, resume)
+        .post("/api/v1/incidents/{id}/runs/{run}/lead", Access::RESPONDER, change_lead)
 }
 
 #[derive(Default, Deserialize)]
@@ -226,7 +230,24 @@ async fn show_run(
 ) -> Result<Json<Value>> {
     let incident = incident_of(&state, &actor, &id).await?;
     let view = runs::view(&state.db, incident.id, run).await?;
-    Ok(Json(run_json(&view)))
+    let mut body = run_json(&view);
+    let calls = calls::of_run(&state.db, run).await?;
+    body["calls"] = calls.iter().map(call_json).collect();
+    Ok(Json(body))
+}
+
+fn call_json(call: &MadeCall) -> Value {
+    json!({
+        "id": call.id,
+        "step": call.step_id,
+        "state": call.state,
+        "request": call.request,
+        "by": call.asked_by,
+        "asked_at": call.asked_at,
+        "http_status": call.http_status,
+        "answer": call.answer,
+        "ended_at": call.ended_at,
+    })
 }
 
 async fn record(
@@ -258,6 +279,76 @@ async fn stop(
     let incident = incident_of(&state, &actor, &id).await?;
     let tx = state.db.begin().await?;
     let view = runs::stop(&tx, incident.id, run, &input.reason, &by(&actor), state.now()).await?;
+    tx.commit().await?;
+    Ok(Json(run_json(&view)))
+}
+
+/// Sends a webhook step's request, in the background. Without `confirm` it only says what would be sent.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct CallInput {
+    #[serde(deserialize_with = "fields::flag")]
+    confirm: bool,
+}
+
+async fn call(
+    State(state): State<AppState>,
+    Path((id, run, step)): Path<(String, i64, String)>,
+    actor: Actor,
+    ApiJson(input): ApiJson<CallInput>,
+) -> Result<Response> {
+    let incident = incident_of(&state, &actor, &id).await?;
+    let policy = Policy::parse(&state.config.outbound_allow).map_err(|e| Error::invalid("outbound_allow", e))?;
+    if !input.confirm {
+        let view = runs::view(&state.db, incident.id, run).await?;
+        let (_, request) = calls::request_of(&view, &step, &policy)?;
+        return Ok(Json(json!({ "request": request, "sent": false })).into_response());
+    }
+    let tx = state.db.begin().await?;
+    let call = calls::ask(&tx, incident.id, (run, &step), &policy, &by(&actor), state.now()).await?;
+    tx.commit().await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "call": call, "sent": true }))).into_response())
+}
+
+async fn resume(
+    State(state): State<AppState>,
+    Path((id, run)): Path<(String, i64)>,
+    actor: Actor,
+) -> Result<Json<Value>> {
+    let incident = incident_of(&state, &actor, &id).await?;
+    let tx = state.db.begin().await?;
+    lead::resume(&tx, incident.id, run, &by(&actor), state.now()).await?;
+    let view = runs::view(&tx, incident.id, run).await?;
+    tx.commit().await?;
+    Ok(Json(run_json(&view)))
+}
+
+/// To whom the run is handed, by address; to the asker without one.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct LeadInput {
+    #[serde(deserialize_with = "fields::text")]
+    to: String,
+}
+
+async fn change_lead(
+    State(state): State<AppState>,
+    Path((id, run)): Path<(String, i64)>,
+    actor: Actor,
+    ApiJson(input): ApiJson<LeadInput>,
+) -> Result<Json<Value>> {
+    let incident = incident_of(&state, &actor, &id).await?;
+    let to = input.to.trim();
+    let people = accounts::service::list_users(&state.db).await?;
+    let tx = state.db.begin().await?;
+    if to.is_empty() {
+        lead::take_over(&tx, incident.id, run, &by(&actor), state.now()).await?;
+    } else {
+        let found = people.iter().find(|u| u.email.eq_ignore_ascii_case(to) && u.disabled_at.is_none());
+        let found = found.ok_or_else(|| Error::invalid("to", format!("nobody has the address '{to}'")))?;
+        lead::hand_over(&tx, incident.id, run, (found.id, &found.name), &by(&actor), state.now()).await?;
+    }
+    let view = runs::view(&tx, incident.id, run).await?;
     tx.commit().await?;
     Ok(Json(run_json(&view)))
 }

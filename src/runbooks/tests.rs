@@ -209,7 +209,7 @@ async fn a_run_is_recorded_told_and_pins_its_version() {
 
     let tx = db.begin().await.unwrap();
     assert!(matches!(runs::stop(&tx, id, run.id, " ", &by("Ada"), later(3)).await, Err(Error::Invalid(_))));
-    assert_eq!(runs::take_over(&tx, id, run.id, &by("Cy"), later(3)).await.unwrap().lead, "Cy");
+    assert_eq!(super::service::lead::take_over(&tx, id, run.id, &by("Cy"), later(3)).await.unwrap().lead, "Cy");
     assert_eq!(
         runs::stop(&tx, id, run.id, "not needed", &by("Ada"), later(3)).await.unwrap().run.state,
         RunState::Stopped

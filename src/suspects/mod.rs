@@ -37,7 +37,7 @@ mod patterns;
 mod reasons;
 mod stats;
 
-pub use service::{accuracy_between, confirmed, find, verdicts};
+pub use service::{accuracy_between, confirmed, earlier_with_cause, find, verdicts};
 pub use store::Kept;
 
 /// The room's pages and API.

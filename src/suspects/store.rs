@@ -227,3 +227,16 @@ pub async fn causes(db: &Db, from: Timestamp, to: Timestamp) -> Result<Vec<Cause
         .map(|(service, service_rank, started_at)| Cause { service, service_rank, started_at })
         .collect())
 }
+
+/// Earlier incidents whose confirmed cause is a service that also caused this one; newest first.
+pub async fn earlier_with_cause(db: &Db, incident: IncidentId, limit: i64) -> Result<Vec<IncidentId>> {
+    let rows: Vec<(i64,)> = db
+        .fetch_all(
+            "SELECT DISTINCT o.incident_id FROM suspect_verdicts v \
+             JOIN suspect_verdicts o ON o.service = v.service AND o.verdict = 'caused' AND o.incident_id < v.incident_id
+             WHERE v.incident_id = $1 AND v.verdict = 'caused' ORDER BY o.incident_id DESC LIMIT $2",
+            args![incident.0, limit],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| IncidentId(id)).collect())
+}

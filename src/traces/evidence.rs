@@ -13,6 +13,7 @@ use crate::logs::model::LogLine;
 
 use super::explain::first_error::first_error;
 use super::explain::tree::TraceTree;
+use super::explain::waterfall::Waterfall;
 use super::model::Span;
 use super::service::view::{self, WholeTrace};
 use super::web::ErrorCard;
@@ -100,6 +101,46 @@ fn line_of(json: &serde_json::Value) -> KeptLine {
         level: crate::logs::model::Level::of(severity.unwrap_or(0)).word(),
         body: text("body"),
     }
+}
+
+/// One span of a kept trace, for telling it in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutlineRow {
+    pub depth: usize,
+    pub service: String,
+    pub operation: String,
+    /// From the trace's start.
+    pub offset_us: i64,
+    pub duration_us: i64,
+    pub failed: bool,
+    pub is_first_error: bool,
+}
+
+/// The rows of a kept trace's waterfall; none for evidence of another kind.
+///
+/// # Errors
+/// `Internal` when what was kept cannot be read.
+pub fn outline(snapshot: &Snapshot) -> Result<Vec<OutlineRow>> {
+    if snapshot.media_type != MEDIA_TYPE {
+        return Ok(Vec::new());
+    }
+    let (spans, _) = open(snapshot)?;
+    let tree = TraceTree::build(&spans);
+    let found = first_error(&tree);
+    let waterfall = Waterfall::build(&tree, found.as_ref(), true);
+    let rows = waterfall.rows.iter().filter_map(|row| {
+        let span = tree.nodes.get(row.node)?.span;
+        Some(OutlineRow {
+            depth: row.depth,
+            service: span.service().to_owned(),
+            operation: span.name.clone(),
+            offset_us: row.offset_nanos / 1_000,
+            duration_us: row.duration_nanos / 1_000,
+            failed: row.failed,
+            is_first_error: row.is_first_error,
+        })
+    });
+    Ok(rows.collect())
 }
 
 /// How incidents take traces in and show what they kept.

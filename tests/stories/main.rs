@@ -9,6 +9,7 @@
 mod support;
 
 mod accounts;
+mod action_items;
 mod alert_pages;
 mod alert_rules;
 mod alerts;
@@ -25,10 +26,14 @@ mod notifications;
 mod openapi;
 mod permissions;
 mod portable;
+mod postmortem_library;
+mod postmortem_review;
 mod postmortems;
 mod report_pages;
 mod reports;
 mod rooms;
+mod runbook_calls;
+mod runbook_input;
 mod runbooks;
 mod schema;
 mod search;

@@ -26,7 +26,7 @@ on_both! {
         clash.contains("Ada saved this section meanwhile").contains("Bob was here").contains("**1,200** orders").contains("name=\"base\" value=\"2\"");
         bob.post_form(&section, &[("body", "**1,200** orders; Bob was here"), ("base", "2")]).await.redirects_to(&format!("{path}#impact"));
         bob.get(&format!("{section}/versions")).await.expect(200).contains("Version 3").contains("Bob").contains("diff-removed");
-        bob.post_form(&format!("{section}/regenerate"), &[("base", "3")]).await.redirects_to(&format!("{path}#impact"));
+        bob.post_form(&format!("{section}/regenerate"), &[("base", "3"), ("how", "replace")]).await.redirects_to(&format!("{path}#impact"));
         bob.get(&path).await.expect(200).contains("How many users").lacks("Bob was here");
         bob.post_form(&section, &[("body", "**1,200** orders; Bob was here"), ("base", "4")]).await;
 

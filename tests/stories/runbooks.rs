@@ -198,7 +198,7 @@ on_both! {
 }
 
 /// Our own pages hold one script, from our own host, and no handler in any tag.
-fn assert_clean(html: &str) {
+pub fn assert_clean(html: &str) {
     let lower = html.to_lowercase();
     assert_eq!(lower.matches("<script").count(), 1, "{html}");
     for bad in [

@@ -69,6 +69,15 @@ impl TestApp {
         Self { router: faultline::app::router(state.clone()), state, backend, _folder: folder }
     }
 
+    /// The same application over the same database, with other settings.
+    pub fn reconfigured(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = (*self.state.config).clone();
+        change(&mut config);
+        self.state.config = Arc::new(config);
+        self.router = faultline::app::router(self.state.clone());
+        self
+    }
+
     /// A browser that nobody has signed in with.
     pub fn visitor(&self) -> Browser {
         Browser::new(self.router.clone())

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::review::Audience;
+use super::rules::CauseKind;
 use super::{SectionKey, State};
 use crate::clock::Timestamp;
 use crate::incidents::IncidentId;
@@ -18,6 +20,11 @@ pub struct Postmortem {
     pub published_at: Option<Timestamp>,
     pub published_by: Option<String>,
     pub version: i64,
+    pub audience: Audience,
+    /// Words that the public text leaves out.
+    pub redactions: Vec<String>,
+    /// Sections of the public text.
+    pub public_sections: Vec<SectionKey>,
 }
 
 impl Postmortem {
@@ -34,6 +41,9 @@ pub struct StoredSection {
     pub body: String,
     /// Nobody has changed what was drafted.
     pub untouched: bool,
+    /// What the record gave when it was last drafted.
+    #[serde(skip)]
+    pub drafted: String,
     pub version: i64,
     pub updated_at: Timestamp,
     pub updated_by: String,
@@ -59,6 +69,8 @@ pub struct Listed {
     pub created_by: String,
     pub updated_at: Timestamp,
     pub published_at: Option<Timestamp>,
+    pub cause: Option<CauseKind>,
+    pub tags: Vec<String>,
     #[serde(skip)]
     pub id: i64,
 }

@@ -1,6 +1,7 @@
 //! The record as Markdown. No model, no guess: each sentence follows from data that is named, the
 //! same record gives the same text, and what is not known is asked for in italics.
 
+mod figures;
 mod lessons;
 #[cfg(test)]
 mod tests;
@@ -161,6 +162,36 @@ fn detection(r: &Record) -> String {
         let _ = writeln!(text, "{sentence}\n");
     }
     text.push_str(&alerts_table(r));
+    text.push_str(&unheeded_table(r));
+    text
+}
+
+/// Alerts that existed and told nobody: why the detection was late.
+fn unheeded_table(r: &Record) -> String {
+    let Some(first) = r.unheeded.first() else { return String::new() };
+    let mut text = String::new();
+    if let Some(detected) = r.at(MilestoneName::Detected)
+        && first.at < detected
+    {
+        let earlier = human_duration(detected - first.at);
+        let _ = writeln!(
+            text,
+            "\nAn alert of an affected service fired {earlier} before it was noticed, and told nobody:\n"
+        );
+    } else {
+        text.push_str("\nAlerts of affected services that did not lead here:\n\n");
+    }
+    text.push_str("| Started (UTC) | Alert | Service | Why it told nobody |\n|:--|:--|:--|:--|\n");
+    for a in &r.unheeded {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} |",
+            a.at.to_minute(),
+            inline(&a.title),
+            inline(&a.service),
+            inline(&a.reason)
+        );
+    }
     text
 }
 
@@ -233,6 +264,7 @@ fn root_cause(r: &Record) -> String {
         text.push_str(&more(r.evidence.len()));
         text.push('\n');
     }
+    text.push_str(&figures::figures(r));
     text.push_str(PROMPTS[2]);
     text
 }

@@ -8,9 +8,6 @@ use super::{Section, SectionKey};
 use crate::clock::{Timestamp, human_duration};
 use crate::fields::text_enum;
 
-/// Longest stretch of the incident about which nothing is written.
-pub const MAX_GAP: TimeDelta = TimeDelta::minutes(30);
-
 text_enum! {
     pub enum Rule("lint rule") {
         EmptySection = "empty_section",
@@ -53,15 +50,23 @@ const BLAME: [(&str, &str); 14] = [
     ("lazy", "what was missing to do it safely?"),
 ];
 
-/// All remarks, in the order of the sections. `people` are the names of those who use the system.
-pub fn lint(record: &Record, sections: &[Section], actions: &[FollowUp], people: &[String]) -> Vec<Finding> {
+/// All remarks, in the order of the sections. `people` are the names of those who use the system; `gap` is
+/// the longest stretch of the incident about which nothing need be written.
+pub fn lint(
+    record: &Record,
+    sections: &[Section],
+    actions: &[FollowUp],
+    people: &[String],
+    gap: TimeDelta,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     for section in sections {
         check_section(section, &mut findings);
     }
     check_cause(record, sections, people, &mut findings);
     check_claims(record, sections, &mut findings);
-    check_times(record, &mut findings);
+    check_times(record, gap, &mut findings);
+    check_told_order(sections, &mut findings);
     check_actions(actions, &mut findings);
     findings.sort_by_key(|f| {
         f.section.map_or(usize::MAX, |key| SectionKey::ALL.iter().position(|k| *k == key).unwrap_or(usize::MAX))
@@ -171,7 +176,32 @@ fn clock_times(text: &str) -> Vec<String> {
         .collect()
 }
 
-fn check_times(record: &Record, findings: &mut Vec<Finding>) {
+/// Times in a section's list of what happened that go back: each line is to come after the one before.
+fn check_told_order(sections: &[Section], findings: &mut Vec<Finding>) {
+    let Some(section) = sections.iter().find(|s| s.key == SectionKey::WhatHappened) else { return };
+    let mut latest: Option<String> = None;
+    for line in section.body.lines() {
+        let Some(item) = line.trim_start().strip_prefix("- ") else {
+            // A new heading begins a new list.
+            if line.starts_with('#') {
+                latest = None;
+            }
+            continue;
+        };
+        // `2026-03-01 10:15 UTC …` or `10:15 …`, at the beginning of the item.
+        let head: String = item.chars().take(16).collect();
+        let Some(time) = clock_times(&head).into_iter().next() else { continue };
+        let day = head.get(..10).filter(|d| d.bytes().all(|b| b.is_ascii_digit() || b == b'-')).unwrap_or_default();
+        let stamp = format!("{day} {time}");
+        if let Some(before) = latest.as_ref().filter(|l| l.len() == stamp.len() && **l > stamp) {
+            let message = format!("{} stands after {} UTC", stamp.trim(), before.trim());
+            find(findings, Rule::TimesOutOfOrder, Some(SectionKey::WhatHappened), message);
+        }
+        latest = Some(stamp);
+    }
+}
+
+fn check_times(record: &Record, gap: TimeDelta, findings: &mut Vec<Finding>) {
     for violation in record.milestones().violations() {
         find(findings, Rule::TimesOutOfOrder, Some(SectionKey::Detection), violation.to_string());
     }
@@ -187,7 +217,7 @@ fn check_times(record: &Record, findings: &mut Vec<Finding>) {
     moments.sort();
     for pair in moments.windows(2) {
         let [before, after] = pair else { continue };
-        if *after - *before > MAX_GAP {
+        if *after - *before > gap {
             let message = format!(
                 "nothing is written about {} between {} and {} UTC",
                 human_duration(*after - *before),
@@ -220,8 +250,10 @@ mod tests {
     use super::super::record::tests::{at, full, sparse};
     use super::*;
 
+    const GAP: TimeDelta = TimeDelta::minutes(30);
+
     fn rules(record: &Record, sections: &[Section]) -> Vec<(Rule, Option<SectionKey>)> {
-        lint(record, sections, &record.follow_ups, &["Ada Lovelace".to_owned()])
+        lint(record, sections, &record.follow_ups, &["Ada Lovelace".to_owned()], GAP)
             .into_iter()
             .map(|f| (f.rule, f.section))
             .collect()
@@ -263,6 +295,7 @@ mod tests {
             (SectionKey::RootCause, "It was human error.", Rule::BlameWording),
             (SectionKey::RootCause, "ada lovelace deployed it.", Rule::PersonAsCause),
             (SectionKey::WhatHappened, "At 04:44 the disk filled up.", Rule::ClaimWithoutEntry),
+            (SectionKey::WhatHappened, "- 10:15 errors\n- 10:08 alert", Rule::TimesOutOfOrder),
         ];
         for (key, body, rule) in cases {
             assert!(rules(&record, &written(&record, key, body)).contains(&(rule, Some(key))), "{rule}");
@@ -270,6 +303,19 @@ mod tests {
         assert_eq!(
             rules(&record, &written(&record, SectionKey::Summary, "The lazyload flag, see 10:08 and 10:55.")),
             []
+        );
+    }
+
+    #[test]
+    fn the_gap_is_a_rules_choice_and_lists_start_anew_under_headings() {
+        let record = full();
+        let found = lint(&record, &[], &record.follow_ups, &[], TimeDelta::minutes(5));
+        assert!(found.iter().filter(|f| f.rule == Rule::TimelineGap).count() >= 3, "{found:?}");
+        let body = "### One\n- 2026-03-01 10:55 UTC a\n### Two\n- 2026-03-01 10:15 UTC b\n- 2026-03-02 10:08 UTC c";
+        assert!(
+            !rules(&record, &written(&record, SectionKey::WhatHappened, body))
+                .iter()
+                .any(|(rule, _)| *rule == Rule::TimesOutOfOrder)
         );
     }
 
@@ -285,7 +331,7 @@ mod tests {
         });
         record.steps.clear();
         record.follow_ups = vec![FollowUp { title: "x".to_owned(), owner: None, due: None, is_done: false }];
-        let found = lint(&record, &[], &record.follow_ups, &[]);
+        let found = lint(&record, &[], &record.follow_ups, &[], GAP);
         let messages: Vec<_> = found.iter().map(|f| f.message.as_str()).collect();
         assert!(
             messages.contains(&"nothing is written about 1h 18m between 2026-03-01 10:12 and 2026-03-01 11:30 UTC"),
@@ -297,8 +343,8 @@ mod tests {
                 time.at = at("12:00");
             }
         }
-        assert!(lint(&record, &[], &[], &[]).iter().any(|f| f.rule == Rule::TimesOutOfOrder));
-        let found = lint(&sparse(), &[], &[], &[]);
+        assert!(lint(&record, &[], &[], &[], GAP).iter().any(|f| f.rule == Rule::TimesOutOfOrder));
+        let found = lint(&sparse(), &[], &[], &[], GAP);
         assert!(
             found.iter().any(|f| f.rule == Rule::NoActions) && found.iter().any(|f| f.rule == Rule::NoConfirmedCause)
         );

@@ -3,12 +3,22 @@
 //! - [`record`]: what is known of the incident, as plain data
 //! - [`draft`]: the record as Markdown, section by section; the same record always gives the same text
 //! - [`lint`]: what a reviewer would remark
+//! - [`actions`]: action items, and how changes name them
+//! - [`review`]: reviewers, the checklist, comments, and who may read it
+//! - [`rules`]: which incidents need one, and the library's kinds of cause
+//! - [`redaction`]: what a public text leaves out
+//! - [`merge`]: two changes of one text brought together
 //! - here: the sections, and the states
 
+pub mod actions;
 pub mod document;
 pub mod draft;
 pub mod lint;
+pub mod merge;
 pub mod record;
+pub mod redaction;
+pub mod review;
+pub mod rules;
 
 pub use document::{Listed, Postmortem, SectionVersion, StoredSection};
 pub use record::Record;

@@ -24,6 +24,66 @@ pub struct Record {
     pub steps: Vec<StepFact>,
     pub follow_ups: Vec<FollowUp>,
     pub evidence: Vec<EvidenceFact>,
+    /// Kept traces, ready to be drawn.
+    pub traces: Vec<TraceFigure>,
+    /// What was measured around each confirmed cause.
+    pub comparisons: Vec<Comparison>,
+    /// Alerts around the beginning that told nobody.
+    pub unheeded: Vec<UnheededAlert>,
+}
+
+/// A trace as bars.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceFigure {
+    pub title: String,
+    /// In order of reading.
+    pub bars: Vec<Bar>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bar {
+    pub depth: usize,
+    pub service: String,
+    pub operation: String,
+    /// From the trace's start, in microseconds.
+    pub offset_us: i64,
+    pub duration_us: i64,
+    pub failed: bool,
+    pub is_first_error: bool,
+}
+
+/// A service before and after a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    pub service: String,
+    pub at: Timestamp,
+    pub before: Side,
+    pub after: Side,
+}
+
+/// What spans say of a stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Side {
+    pub requests: i64,
+    pub errors: i64,
+    /// 95th percentile in microseconds.
+    pub p95_us: Option<i64>,
+}
+
+impl Side {
+    /// 0 to 1; 0 without requests.
+    pub fn error_share(self) -> f64 {
+        if self.requests == 0 { 0.0 } else { self.errors as f64 / self.requests as f64 }
+    }
+}
+
+/// An alert of an affected service that led to nothing, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnheededAlert {
+    pub title: String,
+    pub service: String,
+    pub at: Timestamp,
+    pub reason: String,
 }
 
 /// A milestone with where it came from.
@@ -236,6 +296,9 @@ pub(super) mod tests {
                 title: "POST /cart fails".to_owned(),
                 link: "/traces/abc".to_owned(),
             }],
+            traces: vec![],
+            comparisons: vec![],
+            unheeded: vec![],
         }
     }
 
@@ -257,6 +320,9 @@ pub(super) mod tests {
             steps: vec![],
             follow_ups: vec![],
             evidence: vec![],
+            traces: vec![],
+            comparisons: vec![],
+            unheeded: vec![],
         }
     }
 

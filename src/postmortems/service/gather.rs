@@ -1,10 +1,11 @@
 //! Collects the record of an incident from the rooms that hold its parts.
 
 use crate::alerts;
+use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::Result;
 use crate::incidents::model::record::{Evidence, Incident, Task};
-use crate::incidents::model::{Role, TaskKind, TaskState};
+use crate::incidents::model::{MilestoneName, Role, TaskKind, TaskState};
 use crate::incidents::{self, EvidenceKind};
 use crate::runbooks::service::runs;
 use crate::suspects;
@@ -12,6 +13,7 @@ use crate::suspects;
 use super::super::model::record::{
     AlertFact, ChangeFact, EvidenceFact, FollowUp, Record, RecordedTime, StepFact, StoryEntry, SuspectFact, Verdict,
 };
+use super::evidence as shown;
 
 /// Bounds on what a draft is made from.
 const MAX_STORY: i64 = 1_000;
@@ -21,18 +23,23 @@ const MAX_ALERTS: i64 = 200;
 const MAX_CHANGES: usize = 50;
 
 /// What is known of the incident now.
-pub async fn record(db: &Db, incident: &Incident) -> Result<Record> {
+pub async fn record(db: &Db, incident: &Incident, now: Timestamp) -> Result<Record> {
     let id = incident.id;
     let evidence = incidents::evidence::page(db, id, 0, MAX_EVIDENCE).await?;
     let times = incidents::milestones(db, id).await?;
     let roles = incidents::roles(db, id).await?;
+    let services: Vec<String> = incidents::services(db, id).await?.into_iter().map(|s| s.slug).collect();
+    let detected = times.iter().find(|m| m.name == MilestoneName::Detected).and_then(|m| m.at);
     Ok(Record {
         incident: id,
         title: incident.title.clone(),
         severity: incident.severity,
         kind: incident.kind,
         summary: incident.summary.clone(),
-        services: incidents::services(db, id).await?.into_iter().map(|s| s.slug).collect(),
+        traces: shown::traces(db, &evidence).await?,
+        comparisons: shown::comparisons(db, incident, now).await?,
+        unheeded: shown::unheeded(db, incident, &services, detected, now).await?,
+        services,
         commander: roles.into_iter().find(|r| r.role == Role::Commander).map(|r| r.name),
         times: times
             .into_iter()
@@ -122,7 +129,7 @@ pub async fn follow_ups(db: &Db, incident: &Incident) -> Result<Vec<FollowUp>> {
         .collect())
 }
 
-pub async fn action_items(db: &Db, incident: &Incident) -> Result<Vec<Task>> {
+async fn action_items(db: &Db, incident: &Incident) -> Result<Vec<Task>> {
     let tasks = incidents::tasks::page(db, incident.id, 0, MAX_TASKS).await?;
     Ok(tasks.into_iter().filter(|t| t.kind == TaskKind::FollowUp).collect())
 }

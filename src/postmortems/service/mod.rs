@@ -1,19 +1,30 @@
 //! The actions on postmortems. Each runs inside the caller's transaction; the caller commits, and has
 //! loaded the incident as one that the asker may see.
 
+pub mod actions;
+pub mod comments;
+pub mod duties;
+mod evidence;
 pub mod gather;
+pub mod review;
+
+use chrono::TimeDelta;
 
 use crate::accounts::Role;
 use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
 use crate::error::{Error, FieldErrors, Result};
 use crate::incidents::model::record::Incident;
-use crate::incidents::{Append, By, EntryKind, IncidentId, append_timeline};
+use crate::incidents::{Append, By, EntryKind, IncidentId, Viewer, append_timeline, services};
 use crate::markdown;
+use crate::notifications;
 use crate::search::{self, Doc, DocKind};
 
 use super::model::draft;
 use super::model::lint::{self, Finding};
+use super::model::merge::{Merged, merge};
+use super::model::review::Audience;
+use super::model::rules::{self, CauseKind, DEFAULT_GAP, Rule};
 use super::model::{self, Postmortem, Section, SectionKey, SectionVersion, State, StoredSection};
 use super::store::{self, Save};
 
@@ -82,12 +93,15 @@ pub async fn draft(tx: &Tx, incident: &Incident, by: &By, now: Timestamp) -> Res
     let Some(id) = store::insert(tx, incident.id, &by.name, now).await? else {
         return get(tx, incident.id).await;
     };
-    let record = gather::record(tx, incident).await?;
-    for section in draft::draft(&record) {
+    let record = gather::record(tx, incident, now).await?;
+    let rule = duties::rule_for(tx, incident).await?;
+    for mut section in draft::draft(&record) {
+        guided(&mut section, rule.as_ref());
         let save = Save {
             key: section.key,
             body: &section.body,
             untouched: true,
+            drafted: Some(&section.body),
             author_id: by.user_id,
             author: &by.name,
             now,
@@ -107,9 +121,22 @@ pub async fn reindex(tx: &Tx, incident: IncidentId) -> Result<()> {
     indexed(tx, &incident, standing.updated_at).await.map(drop)
 }
 
+/// What the rule asks for stands at a section's end.
+fn guided(section: &mut Section, rule: Option<&Rule>) {
+    let guidance = rule.map_or("", |r| r.guidance_of(&section.key));
+    if !guidance.is_empty() {
+        section.body = format!("{}\n\n{guidance}", section.body).trim().to_owned();
+    }
+}
+
 /// The document, with the search knowing its present text.
 async fn indexed(tx: &Tx, incident: &Incident, now: Timestamp) -> Result<Document> {
     let document = get(tx, incident.id).await?;
+    if document.head.audience == Audience::Private {
+        // The search asks who may see the incident, not who may read its postmortem.
+        search::remove(tx, DocKind::Postmortem, &incident.id.to_string()).await?;
+        return Ok(document);
+    }
     let text: String = document.sections.iter().map(|s| markdown::plain_text(&s.body, MAX_INDEXED) + " ").collect();
     let doc = Doc {
         kind: DocKind::Postmortem,
@@ -129,6 +156,18 @@ async fn indexed(tx: &Tx, incident: &Incident, now: Timestamp) -> Result<Documen
 /// # Errors
 /// `Invalid` when the text is too long; `Conflict` when the postmortem is published.
 pub async fn save(tx: &Tx, incident: &Incident, edit: &Edit, by: &By, now: Timestamp) -> Result<Saved> {
+    save_drafted(tx, incident, edit, None, by, now).await
+}
+
+/// `drafted` is what the record gives now, when the text was made with it.
+async fn save_drafted(
+    tx: &Tx,
+    incident: &Incident,
+    edit: &Edit,
+    drafted: Option<&str>,
+    by: &By,
+    now: Timestamp,
+) -> Result<Saved> {
     let document = get(tx, incident.id).await?;
     if document.head.state == State::Published {
         return Err(Error::Conflict("a published postmortem is taken back to a draft before it is changed".to_owned()));
@@ -141,7 +180,9 @@ pub async fn save(tx: &Tx, incident: &Incident, edit: &Edit, by: &By, now: Times
         return Ok(Saved::Done(document));
     }
     let standing_version = standing.map_or(0, |s| s.version);
-    let save = Save { key: edit.key, body: &body, untouched: false, author_id: by.user_id, author: &by.name, now };
+    let untouched = drafted == Some(body.as_str());
+    let (author_id, author) = (by.user_id, by.name.as_str());
+    let save = Save { key: edit.key, body: &body, untouched, drafted, author_id, author, now };
     if standing_version != edit.base || !store::save_section(tx, document.head.id, edit.base, &save).await? {
         let now_stands = get(tx, incident.id).await?;
         return Ok(Saved::Clash(clash(&now_stands, edit.key, body)));
@@ -164,22 +205,45 @@ fn clash(document: &Document, key: SectionKey, yours: String) -> Clash {
 }
 
 /// What a section would say if it were drafted now.
-pub async fn redraft(db: &Db, incident: &Incident, key: SectionKey) -> Result<String> {
-    Ok(draft::section(&gather::record(db, incident).await?, key))
+pub async fn redraft(db: &Db, incident: &Incident, key: SectionKey, now: Timestamp) -> Result<String> {
+    let record = gather::record(db, incident, now).await?;
+    let mut section = Section { key, body: draft::section(&record, key) };
+    guided(&mut section, duties::rule_for(db, incident).await?.as_ref());
+    Ok(section.body)
 }
 
-/// Drafts one section anew from the record. What stood before stays in its history.
+/// How a section is drafted anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redraft {
+    /// What is new in the record comes in; what people wrote stays.
+    Merge,
+    /// The draft alone. What stood before stays in the history.
+    Replace,
+}
+
+/// A section as drafting it anew would leave it, and in how many places handwriting stays where the
+/// record says something else.
+pub fn redrafted(section: Option<&StoredSection>, draft: &str, how: Redraft) -> Merged {
+    match section {
+        Some(section) if how == Redraft::Merge => merge(&section.drafted, &section.body, draft),
+        _ => Merged { text: draft.to_owned(), conflicts: 0 },
+    }
+}
+
+/// Drafts one section anew from the record. Gives the number of places where handwriting stayed.
 pub async fn regenerate(
     tx: &Tx,
     incident: &Incident,
-    key: SectionKey,
-    base: i64,
+    (key, base): (SectionKey, i64),
+    how: Redraft,
     by: &By,
     now: Timestamp,
-) -> Result<Saved> {
-    let body = redraft(tx, incident, key).await?;
-    let saved = save(tx, incident, &Edit { key, body, base }, by, now).await?;
-    Ok(saved)
+) -> Result<(Saved, usize)> {
+    let draft = redraft(tx, incident, key, now).await?;
+    let document = get(tx, incident.id).await?;
+    let merged = redrafted(document.section(key), &draft, how);
+    let saved = save_drafted(tx, incident, &Edit { key, body: merged.text, base }, Some(&draft), by, now).await?;
+    Ok((saved, merged.conflicts))
 }
 
 /// Leads it from draft to published, or back.
@@ -208,7 +272,45 @@ pub async fn change_state(tx: &Tx, incident: &Incident, to: State, by: &By, now:
         State::Published => "Published the postmortem",
     };
     tell(tx, incident.id, text, by, now).await?;
+    if to == State::Published {
+        tell_published(tx, incident, &document.head, by, now).await?;
+    }
     get(tx, incident.id).await
+}
+
+/// Publishes although the review is not through; the record says what was missing.
+///
+/// # Errors
+/// `Invalid` about `confirm`, naming each obstacle, unless it is confirmed.
+pub async fn check_review(tx: &Tx, incident: &Incident, confirmed: bool, by: &By, now: Timestamp) -> Result<()> {
+    let document = get(tx, incident.id).await?;
+    let obstacles = review::of(tx, document.head.id).await?.obstacles();
+    if obstacles.is_empty() {
+        return Ok(());
+    }
+    if !confirmed {
+        let mut errors = FieldErrors::default();
+        for obstacle in obstacles {
+            errors.add("confirm", obstacle);
+        }
+        return Err(Error::Invalid(errors));
+    }
+    let text = format!("Published before the review was through: {}", obstacles.join("; "));
+    tell(tx, incident.id, &text, by, now).await
+}
+
+async fn tell_published(tx: &Tx, incident: &Incident, head: &Postmortem, by: &By, now: Timestamp) -> Result<()> {
+    let title = format!("Postmortem: {}", incident.title);
+    let services = services(tx, incident.id).await?.into_iter().map(|s| s.slug).collect();
+    let event = notifications::Event {
+        severity: Some(incident.severity.to_string()),
+        services,
+        actor: Some(by.name.clone()),
+        path: head.path(),
+        private: incident.private || head.audience == Audience::Private,
+        ..notifications::Event::new(notifications::EventKind::PostmortemPublished, incident.id.to_string(), title, now)
+    };
+    notifications::queue(tx, event).await
 }
 
 /// Publishing, and taking back what is published, is a commander's.
@@ -236,10 +338,48 @@ async fn tell(tx: &Tx, incident: IncidentId, text: &str, by: &By, now: Timestamp
 }
 
 /// What a reviewer would remark. `people` are names of users.
-pub async fn findings(db: &Db, incident: &Incident, document: &Document, people: &[String]) -> Result<Vec<Finding>> {
-    let record = gather::record(db, incident).await?;
-    Ok(lint::lint(&record, &document.plain_sections(), &record.follow_ups, people))
+pub async fn findings(
+    db: &Db,
+    incident: &Incident,
+    document: &Document,
+    people: &[String],
+    now: Timestamp,
+) -> Result<Vec<Finding>> {
+    let record = gather::record(db, incident, now).await?;
+    let gap = duties::rule_for(db, incident).await?.map_or(DEFAULT_GAP, |r| r.gap_minutes);
+    let gap = TimeDelta::minutes(gap);
+    Ok(lint::lint(&record, &document.plain_sections(), &record.follow_ups, people, gap))
 }
+
+/// Sets what the library sorts by: the kind of cause and the tags.
+///
+/// # Errors
+/// `Invalid` by field.
+pub async fn set_about(tx: &Tx, incident: &Incident, cause: &str, tags: &str, now: Timestamp) -> Result<()> {
+    let document = get(tx, incident.id).await?;
+    let mut errors = FieldErrors::default();
+    let cause = cause.trim();
+    if !cause.is_empty() && CauseKind::parse(cause).is_none() {
+        errors.add("cause", CauseKind::unknown(cause));
+    }
+    let tags = rules::tags(&mut errors, tags);
+    errors.into_result()?;
+    let cause = CauseKind::parse(cause).map_or("", |c| c.as_str());
+    store::library::set_about(tx, document.head.id, cause, &tags).await?;
+    store::touch(tx, document.head.id, now).await
+}
+
+/// Incidents whose postmortem the full-text search finds for these words; at most 200.
+pub async fn found(db: &Db, words: &str, viewer: Viewer, now: Timestamp) -> Result<Vec<i64>> {
+    const MOST: usize = 200;
+    let mut query = search::Query::parse(words);
+    query.kinds = vec![DocKind::Postmortem];
+    let reader = search::Reader { all: viewer.all, user_id: viewer.user_id };
+    let hits = search::search(db, &query, reader, now, 0, MOST).await?.hits;
+    Ok(hits.into_iter().filter_map(|h| IncidentId::parse(&h.doc.id).map(|id| id.0)).collect())
+}
+
+pub use store::library;
 
 /// Texts that a section had, newest first.
 pub async fn versions(db: &Db, document: &Document, key: SectionKey) -> Result<Vec<SectionVersion>> {

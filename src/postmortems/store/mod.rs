@@ -1,11 +1,19 @@
 //! The SQL of postmortems, and nothing else.
 
+pub mod actions;
+pub mod library;
+pub mod recurrences;
+pub mod review;
+pub mod rules;
+
 use crate::args;
 use crate::clock::Timestamp;
 use crate::db::{Db, Tx, Where, like_contains};
 use crate::error::{Error, Result};
 use crate::incidents::{self, IncidentId, Viewer};
 
+use super::model::review::Audience;
+use super::model::rules::CauseKind;
 use super::model::{Listed, Postmortem, SectionKey, SectionVersion, State, StoredSection};
 
 fn word<T>(parse: impl Fn(&str) -> Option<T>, text: &str, what: &str) -> Result<T> {
@@ -23,12 +31,16 @@ struct Row {
     published_at: Option<Timestamp>,
     published_by_name: Option<String>,
     version: i64,
+    audience: String,
+    redactions: String,
+    public_sections: String,
 }
 
 pub async fn find(db: &Db, incident: IncidentId) -> Result<Option<Postmortem>> {
     let row = db
         .fetch_optional::<Row>(
-            "SELECT id, incident_id, state, created_by_name, created_at, updated_at, published_at, published_by_name, version \
+            "SELECT id, incident_id, state, created_by_name, created_at, updated_at, published_at, published_by_name, version, \
+             audience, redactions, public_sections \
              FROM postmortems WHERE incident_id = $1",
             args![incident.0],
         )
@@ -44,6 +56,9 @@ pub async fn find(db: &Db, incident: IncidentId) -> Result<Option<Postmortem>> {
             published_at: r.published_at,
             published_by: r.published_by_name,
             version: r.version,
+            audience: word(Audience::parse, &r.audience, "audience")?,
+            redactions: serde_json::from_str(&r.redactions)?,
+            public_sections: serde_json::from_str(&r.public_sections)?,
         })
     })
     .transpose()
@@ -86,6 +101,7 @@ struct SectionRow {
     section: String,
     body: String,
     untouched: bool,
+    drafted: String,
     version: i64,
     updated_at: Timestamp,
     updated_by_name: String,
@@ -95,7 +111,7 @@ struct SectionRow {
 pub async fn sections(db: &Db, id: i64) -> Result<Vec<StoredSection>> {
     let rows = db
         .fetch_all::<SectionRow>(
-            "SELECT section, body, untouched, version, updated_at, updated_by_name FROM postmortem_sections \
+            "SELECT section, body, untouched, drafted, version, updated_at, updated_by_name FROM postmortem_sections \
              WHERE postmortem_id = $1 LIMIT 50",
             args![id],
         )
@@ -107,6 +123,7 @@ pub async fn sections(db: &Db, id: i64) -> Result<Vec<StoredSection>> {
                 key: word(SectionKey::parse, &r.section, "section")?,
                 body: r.body,
                 untouched: r.untouched,
+                drafted: r.drafted,
                 version: r.version,
                 updated_at: r.updated_at,
                 updated_by: r.updated_by_name,
@@ -122,6 +139,8 @@ pub struct Save<'a> {
     pub key: SectionKey,
     pub body: &'a str,
     pub untouched: bool,
+    /// What the record gives now, when it was asked; `None` leaves what it gave before.
+    pub drafted: Option<&'a str>,
     pub author_id: Option<i64>,
     pub author: &'a str,
     pub now: Timestamp,
@@ -132,16 +151,33 @@ pub struct Save<'a> {
 pub async fn save_section(tx: &Tx, id: i64, base: i64, save: &Save<'_>) -> Result<bool> {
     let changed = if base == 0 {
         tx.execute(
-            "INSERT INTO postmortem_sections (postmortem_id, section, body, untouched, version, updated_at, updated_by_name) \
-             VALUES ($1, $2, $3, $4, 1, $5, $6) ON CONFLICT (postmortem_id, section) DO NOTHING",
-            args![id, save.key.as_str(), save.body, save.untouched, save.now, save.author],
+            "INSERT INTO postmortem_sections (postmortem_id, section, body, untouched, version, updated_at, updated_by_name, drafted) \
+             VALUES ($1, $2, $3, $4, 1, $5, $6, $7) ON CONFLICT (postmortem_id, section) DO NOTHING",
+            args![
+                id,
+                save.key.as_str(),
+                save.body,
+                save.untouched,
+                save.now,
+                save.author,
+                save.drafted.unwrap_or_default()
+            ],
         )
         .await?
     } else {
         tx.execute(
             "UPDATE postmortem_sections SET body = $1, untouched = $2, version = version + 1, updated_at = $3, \
-             updated_by_name = $4 WHERE postmortem_id = $5 AND section = $6 AND version = $7",
-            args![save.body, save.untouched, save.now, save.author, id, save.key.as_str(), base],
+             updated_by_name = $4, drafted = COALESCE($8, drafted) WHERE postmortem_id = $5 AND section = $6 AND version = $7",
+            args![
+                save.body,
+                save.untouched,
+                save.now,
+                save.author,
+                id,
+                save.key.as_str(),
+                base,
+                save.drafted.map(str::to_owned)
+            ],
         )
         .await?
     };
@@ -180,14 +216,32 @@ pub async fn section_versions(db: &Db, id: i64, key: SectionKey, limit: i64) -> 
         .collect())
 }
 
+/// The text that a section had at a version.
+pub async fn section_version(db: &Db, id: i64, key: SectionKey, version: i64) -> Result<Option<String>> {
+    let row: Option<(String,)> = db
+        .fetch_optional(
+            "SELECT body FROM postmortem_section_versions WHERE postmortem_id = $1 AND section = $2 AND version = $3",
+            args![id, key.as_str(), version],
+        )
+        .await?;
+    Ok(row.map(|r| r.0))
+}
+
 /// What to list. `None` and empty texts do not filter.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub state: Option<State>,
     /// Slug of a service of the incident.
     pub service: String,
-    /// Words in the incident's title or in a section.
+    /// Words in the incident's title.
     pub text: String,
+    /// Incidents whose postmortem the full-text search found for these words, too.
+    pub found: Vec<i64>,
+    /// A kind of cause.
+    pub cause: String,
+    pub tag: String,
+    /// Also those that are for responders only.
+    pub private_too: bool,
     /// After this change and id, newest first.
     pub beyond: Option<(Timestamp, i64)>,
 }
@@ -202,11 +256,15 @@ struct ListedRow {
     created_by_name: String,
     updated_at: Timestamp,
     published_at: Option<Timestamp>,
+    cause: String,
 }
 
 fn conditions(filter: &Filter, viewer: Viewer) -> Where {
     let mut w = Where::new();
     incidents::visible(&mut w, viewer);
+    if !filter.private_too {
+        w.and_raw("p.audience <> 'private'");
+    }
     if let Some(state) = filter.state {
         w.and("p.state = ?", state.as_str());
     }
@@ -217,12 +275,25 @@ fn conditions(filter: &Filter, viewer: Viewer) -> Where {
             &filter.service,
         );
     }
-    for word in filter.text.split_whitespace().take(8) {
-        w.and(
-            "(LOWER(i.title) LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM postmortem_sections c \
-             WHERE c.postmortem_id = p.id AND LOWER(c.body) LIKE ? ESCAPE '\\'))",
-            like_contains(&word.to_lowercase()),
-        );
+    if !filter.cause.is_empty() {
+        w.and("p.cause = ?", &filter.cause);
+    }
+    if !filter.tag.is_empty() {
+        w.and("EXISTS (SELECT 1 FROM postmortem_tags t WHERE t.postmortem_id = p.id AND t.tag = ?)", &filter.tag);
+    }
+    if !filter.text.trim().is_empty() {
+        let mut clauses: Vec<String> = Vec::new();
+        let words: Vec<String> = filter.text.split_whitespace().take(8).map(str::to_lowercase).collect();
+        let titled: Vec<String> = words
+            .iter()
+            .map(|word| format!("LOWER(i.title) LIKE {} ESCAPE '\\'", w.bind(like_contains(word))))
+            .collect();
+        clauses.push(format!("({})", titled.join(" AND ")));
+        if !filter.found.is_empty() {
+            let ids: Vec<String> = filter.found.iter().map(|id| w.bind(*id)).collect();
+            clauses.push(format!("i.id IN ({})", ids.join(", ")));
+        }
+        w.and_built(format!("({})", clauses.join(" OR ")));
     }
     w
 }
@@ -237,10 +308,11 @@ pub async fn page(db: &Db, filter: &Filter, viewer: Viewer, limit: i64) -> Resul
     }
     let limit = w.bind(limit);
     let head = format!(
-        "SELECT p.id, p.incident_id, i.title, i.severity, p.state, p.created_by_name, p.updated_at, p.published_at {FROM}"
+        "SELECT p.id, p.incident_id, i.title, i.severity, p.state, p.created_by_name, p.updated_at, p.published_at, p.cause {FROM}"
     );
     let (sql, args) = w.statement(&head, &format!("ORDER BY p.updated_at DESC, p.id DESC LIMIT {limit}"));
-    db.fetch_all::<ListedRow>(sql, args)
+    let mut listed = db
+        .fetch_all::<ListedRow>(sql, args)
         .await?
         .into_iter()
         .map(|r| {
@@ -253,9 +325,17 @@ pub async fn page(db: &Db, filter: &Filter, viewer: Viewer, limit: i64) -> Resul
                 created_by: r.created_by_name,
                 updated_at: r.updated_at,
                 published_at: r.published_at,
+                cause: CauseKind::parse(&r.cause),
+                tags: Vec::new(),
             })
         })
-        .collect()
+        .collect::<Result<Vec<_>>>()?;
+    let ids: Vec<i64> = listed.iter().map(|l| l.id).collect();
+    let mut tags = library::tags_of(db, &ids).await?;
+    for row in &mut listed {
+        row.tags = tags.remove(&row.id).unwrap_or_default();
+    }
+    Ok(listed)
 }
 
 /// Counted no further than `at_most`.

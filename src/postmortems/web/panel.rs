@@ -4,6 +4,7 @@ use askama::Template;
 use futures::future::BoxFuture;
 
 use super::super::model::State;
+use super::super::model::review::Audience;
 use super::super::service;
 use crate::error::{Error, Result};
 use crate::incidents::hooks::{IncidentPanel, Panel, PanelContext, Place};
@@ -36,6 +37,10 @@ impl IncidentPanel for PostmortemPanel {
         Box::pin(async move {
             let incident = context.incident;
             let document = service::find(context.db, incident.id).await?;
+            // What is for responders only is not announced to others.
+            if document.as_ref().is_some_and(|d| d.head.audience == Audience::Private) && !context.may_respond {
+                return Ok(None);
+            }
             // While it burns, nobody writes the report.
             if document.is_none() && incident.status.is_open() {
                 return Ok(None);

@@ -9,7 +9,7 @@ use axum_extra::extract::Form;
 use serde::Deserialize;
 
 use super::super::model::{SectionKey, SectionVersion};
-use super::super::service::{self, Clash, Edit, Saved};
+use super::super::service::{self, Clash, Edit, Redraft, Saved, redrafted, review};
 use super::page::key_of;
 use super::{by, incident_of};
 use crate::difference::{self, Line};
@@ -42,13 +42,22 @@ struct SectionPage {
     clash: Option<(Clash, Vec<Line>)>,
     /// What the record would give now, when it differs.
     redraft: Vec<Line>,
+    /// What would come in if handwriting stays, and in how many places it stays against the record.
+    merged: Vec<Line>,
+    kept: usize,
 }
 
 async fn section_page(cx: &Cx, incident: Incident, key: SectionKey, form: SectionForm) -> Result<SectionPage> {
-    let drafted = service::redraft(&cx.state.db, &incident, key).await?;
+    let drafted = service::redraft(&cx.state.db, &incident, key, cx.now()).await?;
+    let document = service::get(&cx.state.db, incident.id).await?;
+    let standing = document.section(key);
+    let merged = redrafted(standing, &drafted, Redraft::Merge);
+    let body = standing.map(|s| s.body.as_str()).unwrap_or_default();
     Ok(SectionPage {
         shell: cx.shell(format!("{}: {}", incident.id, key.title())),
-        redraft: difference::lines(&form.body.replace("\r\n", "\n"), &drafted),
+        redraft: difference::lines(body, &drafted),
+        merged: difference::lines(body, &merged.text),
+        kept: merged.conflicts,
         incident,
         key,
         form,
@@ -104,7 +113,7 @@ pub(super) async fn save(
 }
 
 /// Both texts; saving again is then on top of what stands now.
-async fn clashed(cx: &Cx, incident: Incident, clash: Clash) -> Result<Response> {
+pub(super) async fn clashed(cx: &Cx, incident: Incident, clash: Clash) -> Result<Response> {
     let form = SectionForm { body: clash.yours.clone(), base: clash.version, preview: false };
     let mut page = section_page(cx, incident, clash.key, form).await?;
     let lines = difference::lines(&clash.theirs, &clash.yours);
@@ -112,10 +121,25 @@ async fn clashed(cx: &Cx, incident: Incident, clash: Clash) -> Result<Response> 
     render_with_status(StatusCode::CONFLICT, &page)
 }
 
-#[derive(Deserialize)]
+/// The editor again, with what was typed and what is wrong.
+pub(super) async fn refused(
+    cx: &Cx,
+    incident: Incident,
+    key: SectionKey,
+    (body, base): (String, i64),
+    errors: FieldErrors,
+) -> Result<Response> {
+    let mut page = section_page(cx, incident, key, SectionForm { body, base, preview: false }).await?;
+    page.errors = errors;
+    render_with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(super) struct RegenerateForm {
-    #[serde(default)]
     base: i64,
+    /// `replace`, or what is new comes in beside the handwriting.
+    how: String,
 }
 
 pub(super) async fn regenerate(
@@ -125,10 +149,17 @@ pub(super) async fn regenerate(
 ) -> Result<Response> {
     let (incident, key) = (incident_of(&cx, &id).await?, key_of(&key)?);
     let tx = cx.state.db.begin().await?;
-    match service::regenerate(&tx, &incident, key, form.base, &by(cx.actor()?), cx.now()).await? {
+    let how = if form.how == "replace" { Redraft::Replace } else { Redraft::Merge };
+    let (saved, kept) = service::regenerate(&tx, &incident, (key, form.base), how, &by(cx.actor()?), cx.now()).await?;
+    match saved {
         Saved::Done(document) => {
             tx.commit().await?;
-            let message = format!("“{}” was drafted anew; the earlier text is in its history.", key.title());
+            let kept = match kept {
+                0 => String::new(),
+                1 => " In 1 place your text stayed where the record says something else.".to_owned(),
+                n => format!(" In {n} places your text stayed where the record says something else."),
+            };
+            let message = format!("“{}” was drafted anew; the earlier text is in its history.{kept}", key.title());
             Ok(redirect_with_flash(&format!("{}#{key}", document.head.path()), &message))
         }
         Saved::Clash(clash) => {
@@ -150,7 +181,7 @@ struct VersionsPage {
 
 pub(super) async fn versions(cx: Cx, Path((id, key)): Path<(String, String)>) -> Result<Response> {
     let (incident, key) = (incident_of(&cx, &id).await?, key_of(&key)?);
-    let document = service::get(&cx.state.db, incident.id).await?;
+    let document = review::readable(&cx.state.db, &incident, cx.actor()?).await?;
     let all = service::versions(&cx.state.db, &document, key).await?;
     let before = all.iter().skip(1).map(|v| v.body.clone()).chain(std::iter::once(String::new()));
     let lines: Vec<Vec<Line>> = all.iter().zip(before).map(|(v, before)| difference::lines(&before, &v.body)).collect();

@@ -4,19 +4,24 @@
 //! - [`conditions`]: when a runbook offers itself to an incident, and the reason it gives
 //! - [`steps`]: headings such as `### Check: did errors rise? (3 min)` become steps
 //! - [`variables`]: `{{service}}` and friends, filled in safely
+//! - [`calls`]: the requests that webhook steps send, once a person said yes
+//! - [`proposal`]: a better text from what responders noted
 //! - [`progress`]: what is done, next and not taken, from the records of a run
 
+pub mod calls;
 pub mod conditions;
 pub mod efficacy;
 pub mod front_matter;
 pub mod lint;
 pub mod progress;
+pub mod proposal;
 pub mod record;
 pub mod steps;
 pub mod variables;
 
 use sha2::{Digest, Sha256};
 
+pub use calls::{CallState, MadeCall};
 pub use conditions::{Condition, IncidentFacts};
 pub use front_matter::FrontMatter;
 pub use progress::{Outcome, Progress, StepRecord, StepState};

@@ -64,6 +64,13 @@ pub fn fill_json(source: &str, values: &BTreeMap<String, String>) -> Filled {
     filled
 }
 
+/// Fills `{{ name }}` with the values as they are; the caller has made them safe for the place.
+pub fn fill_plain(source: &str, values: &BTreeMap<String, String>) -> Filled {
+    let mut filled = Filled::default();
+    replace(source, values, &mut filled, |_| str::to_owned);
+    filled
+}
+
 /// Every `{{ name }}` of a text.
 pub fn names(source: &str) -> Vec<String> {
     let mut filled = Filled::default();

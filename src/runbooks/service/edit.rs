@@ -15,6 +15,9 @@ use super::{get, get_version, parse_stored};
 /// So much of a runbook's text is indexed, in characters.
 const MAX_INDEXED: usize = 50_000;
 
+/// Names that are addresses of other pages.
+const RESERVED: [&str; 2] = ["new", "efficacy"];
+
 /// A text to save.
 #[derive(Clone, Debug)]
 pub struct Draft {
@@ -31,6 +34,9 @@ pub struct Draft {
 pub async fn create(tx: &Tx, slug: Option<&str>, draft: &Draft, by: &By, now: Timestamp) -> Result<Runbook> {
     let parsed = check(&draft.source)?;
     let slug = slugify(slug.filter(|s| !s.trim().is_empty()).unwrap_or(&parsed.front.title));
+    if RESERVED.contains(&slug.as_str()) {
+        return Err(Error::invalid("slug", format!("'{slug}' is the address of another page; choose another name")));
+    }
     let head = Head::of(&parsed);
     let id = store::insert(tx, &slug, &head, now)
         .await?

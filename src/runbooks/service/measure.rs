@@ -10,6 +10,7 @@ use crate::error::Result;
 
 use super::super::model::StepRecord;
 use super::super::model::efficacy::{self, Group, RunUse, StepUse};
+use super::super::model::proposal;
 use super::super::model::record::Runbook;
 use super::super::store::runs as store;
 use super::{get_version, parse_stored};
@@ -33,11 +34,16 @@ pub struct Measure {
     pub with: Group,
     /// The same of all others.
     pub without: Group,
+    /// The text as responders would have it; `None` when nothing was learned.
+    pub proposal: Option<String>,
+    /// The text that stands.
+    pub source: String,
 }
 
 pub async fn measure(db: &Db, runbook: &Runbook, now: Timestamp) -> Result<Measure> {
     let version = get_version(db, runbook, runbook.version).await?;
     let steps = parse_stored(&version.source)?.steps;
+    let source = version.source;
     let rows = store::of_runbook(db, runbook.id, MAX_RUNS).await?;
     let mut records: BTreeMap<i64, Vec<StepRecord>> = BTreeMap::new();
     for (run, record) in store::records_of_runbook(db, runbook.id, MAX_RUNS).await? {
@@ -52,14 +58,18 @@ pub async fn measure(db: &Db, runbook: &Runbook, now: Timestamp) -> Result<Measu
     let times = |wanted: bool| {
         incidents.iter().filter(|(_, _, used)| *used == wanted).map(|(start, end, _)| *end - *start).collect()
     };
+    let uses = efficacy::steps(&steps, &runs);
+    let proposal = proposal::propose(&source, &steps, &uses);
     let completed = rows.iter().filter(|r| r.state == "completed");
     Ok(Measure {
         runs: rows.len(),
         completed: completed.clone().count(),
         stopped: rows.iter().filter(|r| r.state == "stopped").count(),
         duration: Group::of(completed.filter_map(|r| Some(r.ended_at? - r.started_at)).collect()),
-        steps: efficacy::steps(&steps, &runs),
+        steps: uses,
         with: Group::of(times(true)),
         without: Group::of(times(false)),
+        proposal,
+        source,
     })
 }

@@ -2,9 +2,12 @@
 //! commits. Rights are checked by pages and API before they come here.
 
 mod adopt;
+pub mod calls;
 pub mod edit;
 pub mod folder;
+pub mod lead;
 pub mod measure;
+pub mod overview;
 pub mod runs;
 pub mod suggest;
 pub mod sync;

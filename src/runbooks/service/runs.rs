@@ -303,21 +303,6 @@ async fn finish(tx: &Tx, run: &Run, state: RunState, note: &str, by: &By, now: T
     view(tx, run.incident, run.id).await
 }
 
-/// Somebody takes the run over from whoever drove it.
-pub async fn take_over(tx: &Tx, incident: IncidentId, run_id: i64, by: &By, now: Timestamp) -> Result<Run> {
-    let run = get_run(tx, incident, run_id).await?;
-    if run.state != RunState::Running {
-        return Err(Error::Conflict(format!("this run was {} already", run.state)));
-    }
-    if run.lead == by.name && run.lead_id == by.user_id {
-        return Ok(run);
-    }
-    store::set_lead(tx, run_id, by.user_id, &by.name).await?;
-    let text = format!("Took over the runbook “{}” from {}", run.runbook_title, run.lead);
-    append_timeline(tx, incident, &Append::activity(EntryKind::Runbook, text, now).linked(run.path()), by, now).await?;
-    get_run(tx, incident, run_id).await
-}
-
 /// The variables of the current version that have no value yet.
 pub async fn open_variables(db: &Db, slug: &str, known: &BTreeMap<String, String>) -> Result<Vec<String>> {
     let runbook = get(db, slug).await?;

@@ -1,5 +1,7 @@
 //! The SQL of runbooks, and nothing else.
 
+pub mod calls;
+pub mod efficacy;
 pub mod problems;
 pub mod runbooks;
 pub mod runs;

@@ -83,6 +83,11 @@ pub async fn find(db: &Db, incident: IncidentId, run_id: i64) -> Result<Option<R
     row.map(Row::into_run).transpose()
 }
 
+/// The incident that a run belongs to.
+pub async fn incident_of(db: &Db, run_id: i64) -> Result<IncidentId> {
+    db.fetch_scalar("SELECT incident_id FROM runbook_runs WHERE id = $1", args![run_id]).await.map(IncidentId)
+}
+
 /// A run of this runbook that is still going on in the incident.
 pub async fn find_running(db: &Db, incident: IncidentId, runbook_id: i64) -> Result<Option<Run>> {
     let sql = format!(

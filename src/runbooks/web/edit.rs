@@ -1,7 +1,7 @@
 //! Writing a runbook in the browser, with a preview that equals the page.
 
 use askama::Template;
-use axum::extract::Path;
+use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum_extra::extract::Form;
@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::super::model::record::Origin;
 use super::super::service::edit::{self, Draft};
+use super::super::service::measure::measure;
 use super::super::service::{self, get_version};
 use super::by;
 use crate::audit;
@@ -113,10 +114,24 @@ pub(super) async fn create(cx: Cx, Form(form): Form<EditForm>) -> Result<Respons
     }
 }
 
-pub(super) async fn edit(cx: Cx, Path(slug): Path<String>) -> Result<Response> {
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct EditQuery {
+    /// Begin with what responders noted.
+    #[serde(deserialize_with = "fields::flag")]
+    proposal: bool,
+}
+
+pub(super) async fn edit(cx: Cx, Path(slug): Path<String>, Query(query): Query<EditQuery>) -> Result<Response> {
     let runbook = service::get(&cx.state.db, &slug).await?;
     let version = get_version(&cx.state.db, &runbook, runbook.version).await?;
-    let form = EditForm { slug: slug.clone(), source: version.source, base: version.number, ..EditForm::default() };
+    let mut form = EditForm { slug: slug.clone(), source: version.source, base: version.number, ..EditForm::default() };
+    if query.proposal
+        && let Some(proposal) = measure(&cx.state.db, &runbook, cx.now()).await?.proposal
+    {
+        form.source = proposal;
+        form.note = "From what responders noted".to_owned();
+    }
     render(&EditPage::new(&cx, Some(slug), form))
 }
 

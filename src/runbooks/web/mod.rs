@@ -1,11 +1,13 @@
 //! The pages of runbooks and their runs. Each handler extracts, calls one action, and renders or
 //! redirects; a form that is refused is shown again with what was typed.
 
+mod call;
 mod edit;
 mod efficacy;
 mod history;
 mod list;
 pub(super) mod panel;
+mod run;
 mod runs;
 mod show;
 
@@ -22,6 +24,7 @@ pub(super) fn routes() -> Routes {
         .get("/runbooks", Access::VIEWER, list::show)
         .post("/runbooks", Access::RESPONDER, edit::create)
         .get("/runbooks/new", Access::RESPONDER, edit::new)
+        .get("/runbooks/efficacy", Access::VIEWER, efficacy::all)
         .get("/runbooks/{slug}", Access::VIEWER, show::show)
         .get("/runbooks/{slug}/efficacy", Access::VIEWER, efficacy::show)
         .get("/runbooks/{slug}/run", Access::RESPONDER, show::run_in)
@@ -36,10 +39,13 @@ pub(super) fn routes() -> Routes {
         .get("/incidents/{id}/runs", Access::VIEWER, runs::list)
         .post("/incidents/{id}/runs", Access::RESPONDER, runs::start)
         .get("/incidents/{id}/runs/new", Access::RESPONDER, runs::new)
-        .get("/incidents/{id}/runs/{run}", Access::VIEWER, runs::show)
-        .post("/incidents/{id}/runs/{run}/steps", Access::RESPONDER, runs::record)
-        .post("/incidents/{id}/runs/{run}/stop", Access::RESPONDER, runs::stop)
-        .post("/incidents/{id}/runs/{run}/lead", Access::RESPONDER, runs::take_over)
+        .get("/incidents/{id}/runs/{run}", Access::VIEWER, run::show)
+        .post("/incidents/{id}/runs/{run}/steps", Access::RESPONDER, run::record)
+        .get("/incidents/{id}/runs/{run}/steps/{step}/call", Access::RESPONDER, call::confirm)
+        .post("/incidents/{id}/runs/{run}/steps/{step}/call", Access::RESPONDER, call::send)
+        .post("/incidents/{id}/runs/{run}/stop", Access::RESPONDER, run::stop)
+        .post("/incidents/{id}/runs/{run}/resume", Access::RESPONDER, run::resume)
+        .post("/incidents/{id}/runs/{run}/lead", Access::RESPONDER, run::change_lead)
 }
 
 pub(super) fn by(actor: &Actor) -> By {

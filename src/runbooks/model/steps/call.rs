@@ -3,6 +3,7 @@
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
 use crate::markdown;
+use crate::runbooks::model::calls::MAX_TIMEOUT_S;
 
 /// An HTTP request that a person sends with one click, after seeing it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -11,6 +12,9 @@ pub struct Call {
     pub url: String,
     pub headers: Vec<(String, String)>,
     pub body: String,
+    /// From ```` ```http timeout=90s ````; in seconds.
+    #[serde(default)]
+    pub timeout_s: Option<u32>,
 }
 
 pub(super) fn first_link(body: &str) -> Option<String> {
@@ -24,13 +28,17 @@ pub(super) fn first_link(body: &str) -> Option<String> {
     })
 }
 
-/// The first fenced block marked `http`: a request line, headers, an empty line, a body.
+/// The first fenced block marked `http` (or `http timeout=90s`): a request line, headers, an empty line, a body.
 pub(super) fn call(body: &str) -> Result<Call, String> {
     let mut text: Option<String> = None;
+    let mut mark = String::new();
     for event in Parser::new_ext(body, markdown::options()) {
         match event {
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) if info.trim() == "http" => {
-                text = Some(String::new())
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info)))
+                if text.is_none() && info.split_whitespace().next() == Some("http") =>
+            {
+                text = Some(String::new());
+                mark = info.to_string();
             }
             Event::Text(t) => {
                 if let Some(text) = &mut text {
@@ -42,7 +50,14 @@ pub(super) fn call(body: &str) -> Result<Call, String> {
         }
     }
     let text = text.ok_or("has no ```http block with the request")?;
-    parse_call(&text)
+    Ok(Call { timeout_s: timeout(&mark)?, ..parse_call(&text)? })
+}
+
+/// `timeout=90s` in the block's mark.
+fn timeout(mark: &str) -> Result<Option<u32>, String> {
+    let Some(text) = mark.split_whitespace().find_map(|word| word.strip_prefix("timeout=")) else { return Ok(None) };
+    let seconds = super::parse_duration(text).filter(|s| *s <= MAX_TIMEOUT_S);
+    seconds.map(Some).ok_or_else(|| format!("has the time-out '{text}'; write 1s to {MAX_TIMEOUT_S}s"))
 }
 
 fn parse_call(text: &str) -> Result<Call, String> {
@@ -60,7 +75,20 @@ fn parse_call(text: &str) -> Result<Call, String> {
     let mut headers = Vec::new();
     for line in lines {
         let (name, value) = line.split_once(':').ok_or_else(|| format!("has a header '{line}' without a colon"))?;
-        headers.push((name.trim().to_owned(), value.trim().to_owned()));
+        let (name, value) = (name.trim(), value.trim());
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)) {
+            return Err(format!("has a header named '{name}', which is no name of a header"));
+        }
+        if ["host", "content-length", "transfer-encoding", "connection"].contains(&name.to_lowercase().as_str()) {
+            return Err(format!("sets the header '{name}', which follows from the request"));
+        }
+        headers.push((name.to_owned(), value.to_owned()));
     }
-    Ok(Call { method: method.to_owned(), url: url.to_owned(), headers, body: body.trim_end().to_owned() })
+    Ok(Call {
+        method: method.to_owned(),
+        url: url.to_owned(),
+        headers,
+        body: body.trim_end().to_owned(),
+        timeout_s: None,
+    })
 }
