@@ -18,8 +18,8 @@ use crate::state::AppState;
 use crate::traces::SpanStore;
 use crate::web::{self, Routes};
 use crate::{
-    accounts, alerts, deployments, health, inbox, incidents, logs, openapi, postmortems, reports, runbooks, search,
-    services, suspects, traces,
+    accounts, alerts, deployments, health, inbox, incidents, logs, oncall, openapi, postmortems, reports, runbooks,
+    search, services, status_page, suspects, traces,
 };
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
@@ -41,6 +41,8 @@ pub fn routes() -> Routes {
         .merge(suspects::routes())
         .merge(runbooks::routes())
         .merge(postmortems::routes())
+        .merge(status_page::routes())
+        .merge(oncall::routes())
         .merge(reports::routes())
         .merge(openapi::routes())
         .merge(search::routes())
@@ -61,12 +63,15 @@ pub fn inbox(state: &AppState) -> Inbox {
 pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
     let runbooks = runbooks::RunbookPanel { sources: runbook_sources(), base_url: state.config.base_url.clone() };
     incidents::hooks::HooksBuilder::default()
+        .panel(oncall::IncidentOnCall)
         .panel(alerts::hooks::AlertsPanel)
         .panel(deployments::RecentChanges)
         .panel(suspects::panel::SuspectsPanel)
         .panel(runbooks)
         .panel(postmortems::PostmortemPanel)
+        .panel(status_page::StatusPanel)
         .dashboard(alerts::hooks::LooseAlerts)
+        .dashboard(oncall::NowOnCall)
         .evidence(alerts::hooks::AlertEvidence)
         .evidence(deployments::evidence::DeploymentEvidence)
         .evidence(traces::TraceEvidence)
@@ -83,6 +88,7 @@ pub fn runbook_sources() -> runbooks::hooks::Sources {
 pub fn service_hooks() -> services::hooks::Hooks {
     services::hooks::Hooks::new(
         vec![
+            Box::new(oncall::ServiceOnCall),
             Box::new(incidents::ServiceIncidents),
             Box::new(alerts::hooks::ServiceAlerts),
             Box::new(traces::ServiceTraces),
@@ -107,6 +113,7 @@ pub fn router(state: AppState) -> Router {
         .layer(Extension(incident_hooks(&state)))
         .layer(Extension(runbook_sources()))
         .layer(Extension(service_hooks()))
+        .layer(Extension(status_page::PublicCache::default()))
         .layer(csrf(&state))
         .layer(from_fn_with_state(state.clone(), web::authenticate))
         .layer(CatchPanicLayer::new())
