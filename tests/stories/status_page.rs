@@ -175,6 +175,7 @@ on_both! {
         let gone = published(&mut ada, "MARKWITHDRAWN", "MARKGONE", "major_outage").await;
         ada.post_form(&format!("/status-page/notices/{gone}/withdraw"), &[]).await.expect(422);
         ada.post_form(&format!("/status-page/notices/{gone}/withdraw"), &[("confirm", "yes")]).await.expect(303);
+        api.json(Method::PATCH, "/api/v1/incidents/INC-2", &json!({"private": true, "reason": "MARKWHY"})).await.expect(200);
         api.post_json("/api/v1/incidents/INC-2/merge", &json!({"into": "INC-1", "reason": "MARKMERGE"})).await.expect(200);
 
         let mut seen = 0;
