@@ -18,7 +18,9 @@ use crate::state::AppState;
 use crate::traces::SpanStore;
 use crate::web::{self, Routes};
 use crate::{
-    accounts, alerts, deployments, health, inbox, incidents, logs, notifications, openapi, portable, postmortems, relay, reports, runbooks, search, services, similar, slack, suspects, trace_sources, traces,
+    accounts, alerts, deployments, health, inbox, incidents, logs, notifications, oncall, openapi, portable,
+    postmortems, relay, reports, runbooks, search, services, similar, slack, status_page, suspects, trace_sources,
+    traces,
 };
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
@@ -44,6 +46,8 @@ pub fn routes() -> Routes {
         .merge(postmortems::routes())
         .merge(similar::routes())
         .merge(portable::routes())
+        .merge(status_page::routes())
+        .merge(oncall::routes())
         .merge(reports::routes())
         .merge(openapi::routes())
         .merge(search::routes())
@@ -76,6 +80,7 @@ pub fn courier(state: &AppState) -> notifications::Courier {
 pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
     let runbooks = runbooks::RunbookPanel { sources: runbook_sources(), base_url: state.config.base_url.clone() };
     incidents::hooks::HooksBuilder::default()
+        .panel(oncall::IncidentOnCall)
         .panel(alerts::hooks::AlertsPanel)
         .panel(deployments::RecentChanges)
         .panel(traces::BlastRadius)
@@ -84,8 +89,10 @@ pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
         .panel(similar::SimilarPanel::default())
         .panel(postmortems::PostmortemPanel)
         .panel(reports::ClassesPanel)
+        .panel(status_page::StatusPanel)
         .dashboard(alerts::hooks::LooseAlerts)
         .dashboard(relay::hooks::SilentChannels)
+        .dashboard(oncall::NowOnCall)
         .evidence(alerts::hooks::AlertEvidence)
         .evidence(deployments::evidence::DeploymentEvidence)
         .evidence(trace_sources::RemoteTraces)
@@ -107,6 +114,7 @@ pub fn runbook_sources() -> runbooks::hooks::Sources {
 pub fn service_hooks() -> services::hooks::Hooks {
     services::hooks::Hooks::new(
         vec![
+            Box::new(oncall::ServiceOnCall),
             Box::new(incidents::ServiceIncidents),
             Box::new(deployments::ServiceChanges),
             Box::new(alerts::hooks::ServiceAlerts),
@@ -145,6 +153,7 @@ pub fn router_with(state: AppState, ledger: reports::Ledger) -> Router {
         .layer(Extension(service_hooks()))
         .layer(Extension(change_hooks()))
         .layer(Extension(ledger))
+        .layer(Extension(status_page::PublicCache::default()))
         .layer(csrf(&state))
         .layer(from_fn_with_state(state.clone(), web::authenticate))
         .layer(CatchPanicLayer::new())

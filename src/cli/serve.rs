@@ -11,7 +11,10 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::random::Random;
 use crate::state::AppState;
-use crate::{accounts, alerts, app, deployments, notifications, postmortems, relay, reports, runbooks, suspects, trace_sources, traces};
+use crate::{
+    accounts, alerts, app, deployments, notifications, oncall, postmortems, relay, reports, runbooks, suspects,
+    trace_sources, traces,
+};
 
 /// How long requests that are under way may take after the signal to stop.
 const LAST_ANSWERS: std::time::Duration = std::time::Duration::from_secs(5);
@@ -48,6 +51,7 @@ pub async fn serve(state: AppState) -> Result<()> {
     suspects::jobs::spawn(state.clone());
     runbooks::jobs::spawn(state.clone());
     postmortems::jobs::spawn(state.clone());
+    oncall::jobs::spawn(state.clone());
     let ledger = reports::Ledger::new();
     reports::jobs::spawn(state.clone(), ledger.clone());
     let serving = axum::serve(listener, app::router_with(state, ledger)).with_graceful_shutdown(stop_signal());

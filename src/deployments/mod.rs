@@ -6,8 +6,8 @@
 
 mod actions;
 mod api;
-mod columns;
 mod band;
+mod columns;
 pub mod evidence;
 pub mod guide;
 pub mod health;
@@ -27,16 +27,16 @@ mod store;
 mod web;
 mod words;
 
-pub use columns::LastChange;
 pub use actions::viewer_of;
+pub use columns::LastChange;
 pub use intake::{ChangesProcessor, receivable};
 pub use model::{ChangeEvent, ChangeKind, ChangeSource, ChangeStatus, Deployment};
 pub use panel::{RecentChanges, ServiceChanges};
 pub use receive::scheme;
 pub use service::{Recorded, count, environments, find, get, index, page, record, reports, updated_since};
 pub use store::health::Counted;
-pub use web::complain;
 pub use store::{Filter, Report, Updated};
+pub use web::complain;
 
 use crate::web::Routes;
 

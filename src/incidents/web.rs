@@ -39,8 +39,8 @@ use super::model::IncidentId;
 use super::model::record::Incident;
 use super::service::get_visible;
 
-pub use service_column::OpenIncidents;
 pub(super) use filled::{Filled, UPLOAD_LIMIT};
+pub use service_column::OpenIncidents;
 pub use service_panel::ServiceIncidents;
 
 pub(super) fn routes() -> Routes {

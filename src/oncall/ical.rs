@@ -3,29 +3,28 @@
 use super::model::Shift;
 use crate::clock::Timestamp;
 
-/// A shift with the name of its person.
+/// A shift with the names of its person and team.
 #[derive(Clone, Debug)]
 pub struct NamedShift {
     pub shift: Shift,
+    pub team: String,
     pub name: String,
 }
 
-/// The whole calendar. `host` makes event ids unique among calendars; `made_at` is the stamp that every
+/// The whole calendar: each event begins with a hand-over. `host` makes event ids unique among calendars; `made_at` is the stamp that every
 /// event must carry.
-pub fn calendar(team: &str, host: &str, shifts: &[NamedShift], made_at: Timestamp) -> String {
+pub fn calendar(title: &str, host: &str, shifts: &[NamedShift], made_at: Timestamp) -> String {
     let mut out = String::new();
     for line in ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Faultline//On call//EN", "CALSCALE:GREGORIAN"] {
         push_line(&mut out, line);
     }
-    push_line(&mut out, &format!("X-WR-CALNAME:{}", escape(&format!("On call: {team}"))));
-    for NamedShift { shift, name } in shifts {
+    push_line(&mut out, &format!("X-WR-CALNAME:{}", escape(&format!("On call: {title}"))));
+    // Calendars that poll are asked to do so once an hour.
+    push_line(&mut out, "REFRESH-INTERVAL;VALUE=DURATION:PT1H");
+    push_line(&mut out, "X-PUBLISHED-TTL:PT1H");
+    for NamedShift { shift, team, name } in shifts {
         push_line(&mut out, "BEGIN:VEVENT");
-        let uid = format!(
-            "{}-{}-{}@{host}",
-            escape(team).replace(' ', "-"),
-            shift.from.as_micros() / 1_000_000,
-            shift.user_id
-        );
+        let uid = format!("{}-{}-{}@{host}", slug(team), shift.from.as_micros() / 1_000_000, shift.user_id);
         push_line(&mut out, &format!("UID:{uid}"));
         push_line(&mut out, &format!("DTSTAMP:{}", utc(made_at)));
         push_line(&mut out, &format!("DTSTART:{}", utc(shift.from)));
@@ -38,6 +37,11 @@ pub fn calendar(team: &str, host: &str, shifts: &[NamedShift], made_at: Timestam
     }
     push_line(&mut out, "END:VCALENDAR");
     out
+}
+
+/// Letters and digits of a name, for an event's id.
+fn slug(name: &str) -> String {
+    name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect()
 }
 
 fn utc(at: Timestamp) -> String {
@@ -81,6 +85,7 @@ mod tests {
         let from = Timestamp::from_secs(1_790_000_000);
         NamedShift {
             shift: Shift { user_id: 3, from, until: Timestamp::from_secs(1_790_604_800), is_override: true },
+            team: "Payments".to_owned(),
             name: name.to_owned(),
         }
     }
@@ -98,7 +103,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_name_breaks_the_file(name in "\\PC{0,200}", team in "\\PC{0,200}") {
-            let text = calendar(&team, "x", &[shift(&name)], Timestamp::from_secs(0));
+            let text = calendar(&team, "x", &[NamedShift { team: team.clone(), ..shift(&name) }], Timestamp::from_secs(0));
             prop_assert!(text.split("\r\n").all(|line| line.len() <= 75));
             prop_assert_eq!(text.matches("BEGIN:VEVENT\r\n").count(), 1);
             prop_assert!(!text.replace("\r\n", "").contains(['\r', '\n']));

@@ -1,5 +1,7 @@
 //! Whose turn it is. Pure.
 
+pub mod input;
+
 use chrono::{LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 

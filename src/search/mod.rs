@@ -14,11 +14,11 @@ pub mod tokens;
 mod web;
 
 pub use model::{Doc, DocKind};
+pub use query::Query;
 pub use service::{
     Found, Hit, clear, jump_target, remove, search, search_in, set_private, titled, upsert, upsert_many, upsert_of,
 };
 pub use store::{Narrow, Reader};
-pub use query::Query;
 
 pub fn routes() -> crate::web::Routes {
     web::routes()

@@ -14,8 +14,11 @@ mod web;
 use crate::web::Routes;
 
 pub use model::{Edge, Service, slug_of};
-pub use service::{all_edges, callers_of, count, create, declared_edges, dependencies, dependents, edit, ensure_discovered, find, find_id, get, page, reindex, see_dependency, teams, };
-pub use store::{Filter};
+pub use service::{
+    all_edges, callers_of, count, create, declared_edges, dependencies, dependents, edit, ensure_discovered, find,
+    find_id, get, page, reindex, see_dependency, teams,
+};
+pub use store::Filter;
 
 /// Needs [`hooks::Hooks`] as an extension of the router.
 pub fn routes() -> Routes {

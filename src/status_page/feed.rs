@@ -27,7 +27,7 @@ pub fn atom(title: &str, base_url: &str, notices: &[PublicNotice], now: Timestam
                 concat!(
                     "<entry>\n<title>{state}: {title}</title>\n<id>{base}/status/notices/{notice}#update-{id}</id>\n",
                     "<link href=\"{base}/status/notices/{notice}#update-{id}\"/>\n",
-                    "<published>{at}</published>\n<updated>{at}</updated>\n<content type=\"text\">{text}</content>\n</entry>\n"
+                    "<published>{at}</published>\n<updated>{changed}</updated>\n<content type=\"text\">{text}</content>\n</entry>\n"
                 ),
                 state = update.state.label(),
                 title = clean(&notice.title),
@@ -35,6 +35,7 @@ pub fn atom(title: &str, base_url: &str, notices: &[PublicNotice], now: Timestam
                 notice = notice.id,
                 id = update.id,
                 at = update.published_at.to_rfc3339(),
+                changed = update.corrected_at.unwrap_or(update.published_at).to_rfc3339(),
                 text = clean(&update.text),
             ));
         }
@@ -62,6 +63,8 @@ mod tests {
     fn notice(title: &str, text: &str) -> PublicNotice {
         PublicNotice {
             id: 4,
+            kind: crate::status_page::model::NoticeKind::Incident,
+            ends_at: None,
             title: title.into(),
             state: NoticeState::Monitoring,
             components: vec!["Checkout".into()],
@@ -72,6 +75,7 @@ mod tests {
                 state: NoticeState::Identified,
                 text: text.into(),
                 published_at: Timestamp::from_secs(1_790_000_000),
+                corrected_at: None,
             }],
         }
     }

@@ -3,7 +3,25 @@
 //! Components stand for what customers use; notices are written as drafts and become public when
 //! somebody publishes them. Everything that the public sees is in this room's own tables: no page of it
 //! reads an incident, so nothing private can leak into it by a join. Here: components, notices, the
-//! page, its feed and its subscribers. Not here: sending (notifications).
+//! public pages and their kept copies, the feed, the pages where notices are written. Not here: what
+//! happened inside (incidents), delivery to channels (notifications).
 
+mod api;
+mod cache;
 pub mod feed;
 pub mod model;
+mod panel;
+mod public;
+pub mod service;
+mod store;
+mod web;
+
+use crate::web::Routes;
+
+pub use cache::PublicCache;
+pub use panel::StatusPanel;
+
+/// Needs [`PublicCache`] as an extension of the router.
+pub fn routes() -> Routes {
+    public::routes().merge(web::routes()).merge(api::routes())
+}

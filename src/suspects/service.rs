@@ -131,6 +131,8 @@ pub async fn confirmed(db: &Db, incident: IncidentId) -> Result<Vec<Given>> {
 /// Earlier incidents with the same confirmed cause, for saying that one happened again.
 pub async fn earlier_with_cause(db: &Db, incident: IncidentId, limit: i64) -> Result<Vec<IncidentId>> {
     store::earlier_with_cause(db, incident, limit).await
+}
+
 /// How often the first suspect was right about incidents of a period.
 pub async fn accuracy_between(db: &Db, from: Timestamp, to: Timestamp) -> Result<AccuracyReport> {
     Ok(accuracy(&store::causes(db, from, to).await?))

@@ -21,7 +21,7 @@ mod tests;
 mod web;
 pub mod wire;
 
-pub use evidence::{outline, OutlineRow, resolve as evidence_of, TraceEvidence};
+pub use evidence::{OutlineRow, TraceEvidence, outline, resolve as evidence_of};
 pub use panel::ServiceTraces;
 pub use radius::BlastRadius;
 pub use service::ingest::SpanStore;

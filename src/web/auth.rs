@@ -58,7 +58,9 @@ pub async fn authenticate(State(state): State<AppState>, mut request: Request, n
 }
 
 async fn find_actor(state: &AppState, headers: &HeaderMap, path: &str) -> Result<Option<Actor>> {
-    if path.starts_with("/static/") || path == "/healthz" {
+    // The public status page is the same for everybody and must not wait for a session to be looked up.
+    let is_status_page = path == "/status" || path.starts_with("/status/");
+    if path.starts_with("/static/") || path == "/healthz" || is_status_page {
         return Ok(None);
     }
     if path.starts_with("/api/v1/")

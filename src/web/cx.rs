@@ -131,6 +131,11 @@ impl Shell {
         }
     }
 
+    /// The stylesheet's address, for pages with a frame of their own.
+    pub fn stylesheet() -> &'static str {
+        assets::url("app.css")
+    }
+
     /// Has the page refresh itself when one of these topics is announced.
     #[must_use]
     pub fn live(mut self, topics: &[&str]) -> Self {
@@ -139,12 +144,13 @@ impl Shell {
     }
 
     pub fn nav(&self) -> Vec<NavItem> {
-        const ITEMS: [(&str, &str); 8] = [
+        const ITEMS: [(&str, &str); 9] = [
             ("/incidents", "Incidents"),
             ("/alerts", "Alerts"),
             ("/deployments", "Deployments"),
             ("/traces", "Traces"),
             ("/services", "Services"),
+            ("/oncall", "On call"),
             ("/runbooks", "Runbooks"),
             ("/postmortems", "Postmortems"),
             ("/reports", "Reports"),

@@ -63,7 +63,7 @@ on_both! {
     async fn what_is_public_is_a_short_known_list(app: TestApp) {
         let _ = app;
         // What Slack sends is checked by its signature.
-        const PUBLIC: [&str; 10] = ["/slack/", "/static/", "/healthz", "/readyz", "/metrics", "/setup", "/login", "/status", "/api/v1/openapi.json", "/embed/"];
+        const PUBLIC: [&str; 11] = ["/slack/", "/static/", "/healthz", "/readyz", "/metrics", "/setup", "/login", "/status", "/api/v1/openapi.json", "/embed/", "/calendar/"];
         // OPTIONS only says what may be sent; the sending itself is checked.
         let public = |r: &&RouteInfo| r.access == Access::Public && r.method != Method::OPTIONS;
         for route in faultline::app::routes().table().iter().filter(public) {

@@ -11,8 +11,8 @@ use crate::alerts::seen::{Asker, incidents_of};
 use crate::alerts::service;
 use crate::alerts::store::{self, Alert, AlertLog, Signal};
 use crate::error::{Error, FieldErrors, Result};
-use crate::incidents::{self, DeclareInput, Severity};
 use crate::inbox;
+use crate::incidents::{self, DeclareInput, Severity};
 use crate::web::{Cx, Shell, redirect, redirect_with_flash, render, render_with_status};
 
 #[derive(Template)]

@@ -1,0 +1,8 @@
+//! The actions on the status page, each in the caller's transaction. Routes check roles; who may
+//! publish depends on the incident behind, too, and is checked here.
+
+pub mod components;
+pub mod notices;
+
+pub use super::store::components::Component;
+pub use super::store::notices::{Draft, Notice, Update};
