@@ -15,10 +15,9 @@ use crate::web::Routes;
 
 pub use model::{Edge, Service, slug_of};
 pub use service::{
-    all_edges, callers_of, count, create, declared_edges, dependencies, dependents, edit, ensure_discovered, find,
-    find_id, get, page, reindex, see_dependency, teams,
+    create, dependencies, dependents, edit, ensure_discovered, find, find_id, get, reindex, see_dependency,
 };
-pub use store::Filter;
+pub use store::{Filter, all_edges, callers_of, count, declared_edges, page, teams};
 
 /// Needs [`hooks::Hooks`] as an extension of the router.
 pub fn routes() -> Routes {

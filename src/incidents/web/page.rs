@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
+use crate::clock::human_duration;
 use crate::db::Db;
 use crate::error::{FieldErrors, Result};
 use crate::markdown::{self, SafeHtml};
