@@ -97,6 +97,11 @@ pub fn service_hooks() -> services::hooks::Hooks {
 
 /// The service that answers every request.
 pub fn router(state: AppState) -> Router {
+    router_with(state, reports::Ledger::new())
+}
+
+/// The same over a ledger that jobs of this process keep warm.
+pub fn router_with(state: AppState, ledger: reports::Ledger) -> Router {
     // Streams of live updates must not wait in a compressor's buffer.
     let compress = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));
     routes()
@@ -107,6 +112,7 @@ pub fn router(state: AppState) -> Router {
         .layer(Extension(incident_hooks(&state)))
         .layer(Extension(runbook_sources()))
         .layer(Extension(service_hooks()))
+        .layer(Extension(ledger))
         .layer(csrf(&state))
         .layer(from_fn_with_state(state.clone(), web::authenticate))
         .layer(CatchPanicLayer::new())

@@ -11,7 +11,7 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::random::Random;
 use crate::state::AppState;
-use crate::{accounts, alerts, app, runbooks, suspects, traces};
+use crate::{accounts, alerts, app, reports, runbooks, suspects, traces};
 
 /// How long requests that are under way may take after the signal to stop.
 const LAST_ANSWERS: std::time::Duration = std::time::Duration::from_secs(5);
@@ -42,7 +42,9 @@ pub async fn serve(state: AppState) -> Result<()> {
     traces::jobs::spawn(state.clone());
     suspects::jobs::spawn(state.clone());
     runbooks::jobs::spawn(state.clone());
-    let serving = axum::serve(listener, app::router(state)).with_graceful_shutdown(stop_signal());
+    let ledger = reports::Ledger::new();
+    reports::jobs::spawn(state.clone(), ledger.clone());
+    let serving = axum::serve(listener, app::router_with(state, ledger)).with_graceful_shutdown(stop_signal());
     tokio::select! {
         outcome = serving => outcome.map_err(|e| Error::Internal(format!("serving: {e}")))?,
         // Open streams of live updates would hold the process for ever; browsers open them again.

@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::incidents::model::{Kind, Severity};
 use crate::reports::model::measures::Measure;
 use crate::reports::model::scope::{Scope, ScopeQuery};
+use crate::reports::model::select::Question;
 
 fn year() -> Year {
     plan(SEED, Timestamp::parse("2026-11-23T13:45:00Z").expect("a time"))
@@ -147,13 +148,14 @@ async fn the_whole_year_can_be_played() {
     let query = ScopeQuery { from: "2025-11-01".into(), ..ScopeQuery::default() };
     let scope = Scope::parse(&query, year.end, chrono_tz::Tz::UTC).expect("valid");
     let viewer = crate::incidents::Viewer { all: true, user_id: 0 };
-    let material = crate::reports::service::load(&db, &scope, viewer).await.expect("loaded");
-    let report = material.report(&scope, &Measure::ALL);
-    let left_out = report.excluded.iter().filter(|e| e.measures.is_empty()).count();
-    assert_eq!(report.total.n() + left_out, 150);
-    // All but the two that still burn are resolved.
-    assert_eq!(report.total.summary(Measure::Mttr).map(|s| s.n), Some(report.total.n() - 2));
-    let raw = material.report(&Scope { raw: true, ..scope }, &Measure::ALL);
-    let mean = |r: &crate::reports::model::compute::Report| r.total.summary(Measure::Mttr).map(|s| s.mean);
+    let ledger = crate::reports::Ledger::new();
+    let desk = crate::reports::service::Desk::open(&ledger, &db, viewer, year.end).await.expect("opened");
+    let report = desk.report(&Question::of(&scope, &Measure::MAIN)).await.expect("computed");
+    let left_out = report.excluded.iter().filter(|e| e.missing == 0).count();
+    assert_eq!(report.total.n + left_out, 150);
+    // All but the two that still burn are resolved; MTTR is the last of the four.
+    assert_eq!(report.total.summary(3).map(|s| s.n), Some(report.total.n - 2));
+    let raw = desk.report(&Question::of(&Scope { raw: true, ..scope }, &Measure::MAIN)).await.expect("computed");
+    let mean = |r: &crate::reports::model::compute::Report| r.total.summary(3).map(|s| s.mean);
     assert!(mean(&raw) < mean(&report), "corrections move the start of the impact back");
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::model::compute::{Group, Report};
-use super::model::measures::Measure;
+use super::model::measures::Definition;
 
 /// A spreadsheet runs a cell that begins with one of these; a leading apostrophe makes it text
 /// (OWASP ASVS 5.0, 1.2.10).
@@ -17,27 +17,32 @@ pub fn cell(text: &str) -> String {
 
 /// One row per group and measure, with the definition that made it, so that a row explains itself
 /// wherever it is pasted. The first group is the total.
-pub fn groups_csv(report: &Report, measures: &[Measure]) -> String {
+pub fn groups_csv(report: &Report) -> String {
     let mut out = String::from(
-        "group_by,group,incidents,measure,definition,filters,n,mean_s,p50_s,p90_s,p95_s,ci95_low_s,ci95_high_s\r\n",
+        "group_by,group,incidents,measure,definition,filters,n,mean_s,p50_s,p90_s,p95_s,ci95_low_s,ci95_high_s,\
+         within_target,with_target\r\n",
     );
-    let by = report.scope.group_by.key();
-    for measure in measures {
-        row(&mut out, "total", &report.total, *measure, report);
-    }
-    for group in &report.groups {
-        for measure in measures {
-            row(&mut out, by, group, *measure, report);
+    let by = report.question.scope.group_by.key();
+    for (by, group) in std::iter::once(("total", &report.total)).chain(report.groups.iter().map(|g| (by, g))) {
+        for place in 0..report.question.definitions.len() {
+            row(&mut out, by, group, place, report);
         }
     }
     out
 }
 
-fn row(out: &mut String, by: &str, group: &Group, measure: Measure, report: &Report) {
-    let definition = cell(&measure.definition().printed());
-    let filters = cell(&report.scope.in_words());
-    let _ = write!(out, "{by},{},{},{},{definition},{filters},", cell(&group.key), group.n(), measure.key());
-    match group.summary(measure) {
+fn row(out: &mut String, by: &str, group: &Group, place: usize, report: &Report) {
+    let Some(definition) = report.question.definitions.get(place) else { return };
+    let filters = cell(&report.question.scope.in_words());
+    let _ = write!(
+        out,
+        "{by},{},{},{},{},{filters},",
+        cell(&group.key),
+        group.n,
+        cell(&definition.key),
+        cell(&definition.printed())
+    );
+    match group.summary(place) {
         None => out.push_str("0,,,,,,"),
         Some(s) => {
             let _ = write!(out, "{},{},{},{},{},", s.n, s.mean, s.p50, s.p90, s.p95);
@@ -49,7 +54,8 @@ fn row(out: &mut String, by: &str, group: &Group, measure: Measure, report: &Rep
             }
         }
     }
-    out.push_str("\r\n");
+    let within = group.within.get(place).copied().unwrap_or_default();
+    let _ = write!(out, ",{},{}\r\n", within.part, within.of);
 }
 
 /// One line of the list of incidents behind a number.
@@ -66,10 +72,10 @@ pub struct IncidentLine<'a> {
 }
 
 /// One row per incident with its durations in seconds.
-pub fn incidents_csv(measures: &[Measure], lines: &[IncidentLine<'_>]) -> String {
+pub fn incidents_csv(definitions: &[Definition], lines: &[IncidentLine<'_>]) -> String {
     let mut out = String::from("incident,title,severity,services,began");
-    for measure in measures {
-        let _ = write!(out, ",{}_s", measure.key());
+    for definition in definitions {
+        let _ = write!(out, ",{}_s", definition.key);
     }
     out.push_str("\r\n");
     for line in lines {

@@ -1,56 +1,105 @@
-//! The filter form that stands on every report page, and who looks at it.
+//! The filter form that stands on every report page, who looks at it, and in which zone.
 
+use chrono::TimeDelta;
 use chrono_tz::Tz;
 
-use super::model::measures::Measure;
-use super::model::scope::{GroupBy, ScopeQuery};
-use super::service;
+use super::model::scope::{GroupBy, Scope, ScopeQuery};
+use super::service::{self, Desk};
+use super::store::choices;
 use super::web::ReportQuery;
 use crate::accounts::service as accounts;
 use crate::accounts::{Actor, Role};
+use crate::clock::Timestamp;
+use crate::db::Db;
 use crate::error::{FieldErrors, Result};
 use crate::incidents::Viewer;
 use crate::web::Cx;
+
+/// The place of MTTR in every question.
+const MTTR: usize = 3;
+
+/// The word in `tz` for the organisation's zone.
+pub(super) const ORGANISATION: &str = "organisation";
 
 /// What the form shows: the typed values, whatever they are, and what can be chosen.
 pub(super) struct Filters {
     /// Where the form goes.
     pub action: &'static str,
     pub typed: ScopeQuery,
-    pub measure: Measure,
+    /// The drawn one, by its place in the question.
+    pub drawn: usize,
     pub key: String,
+    /// Key and name of every measure.
+    pub measures: Vec<(String, String)>,
     pub services: Vec<String>,
     pub teams: Vec<String>,
-    /// The zone that is used when none is typed.
+    /// The zone that is used when none is typed, and the organisation's.
     pub zone: &'static str,
+    pub organisation: &'static str,
     pub errors: FieldErrors,
+    /// Days before today of the ready-made periods, as addresses.
+    pub ready: Vec<Ready>,
+}
+
+/// A period to choose with one click.
+pub(super) struct Ready {
+    pub label: &'static str,
+    pub href: String,
+    pub current: bool,
 }
 
 impl Filters {
-    pub async fn of(cx: &Cx, action: &'static str, query: &ReportQuery) -> Result<Self> {
+    pub async fn of(cx: &Cx, action: &'static str, query: &ReportQuery, desk: &Desk) -> Result<Self> {
         let (services, teams) = service::choices(&cx.state.db).await?;
         let mut errors = FieldErrors::default();
-        let measure = match query.measure.trim() {
-            "" => Measure::Mttr,
-            key => Measure::parse(key).unwrap_or_else(|| {
+        let scope = Scope::parse(&ScopeQuery::default(), cx.now(), Tz::UTC)?;
+        let measures: Vec<(String, String)> = desk
+            .question(&scope)
+            .definitions
+            .iter()
+            .map(|d| (d.key.to_string(), if d.short == d.name { d.name.to_string() } else { format!("{}: {}", d.short, d.name.to_lowercase()) }))
+            .collect();
+        let drawn = match query.measure.trim() {
+            "" => MTTR,
+            key => measures.iter().position(|m| m.0 == key).unwrap_or_else(|| {
                 errors.add("measure", format!("'{key}' is not a measure"));
-                Measure::Mttr
+                MTTR
             }),
         };
         Ok(Self {
             action,
             typed: query.scope.clone(),
-            measure,
+            drawn,
             key: query.key.clone(),
+            measures,
             services,
             teams,
             zone: zone(cx).await?.name(),
+            organisation: organisation_zone(&cx.state.db).await?.name(),
             errors,
+            ready: ready(action, &cx.query, cx.now(), &query.scope),
         })
     }
 
-    pub const fn measures(&self) -> &'static [Measure] {
-        &Measure::MAIN
+    /// Whether a filter of the folded part is set or complained about.
+    pub fn is_unfolded(&self) -> bool {
+        let t = &self.typed;
+        [&t.tier, &t.cause, &t.environment, &t.detection, &t.tz, &t.raw, &t.include, &t.hours].iter().any(|v| !v.trim().is_empty())
+    }
+
+    /// Folded fields that are plain text: name, label, example, value.
+    pub fn plain(&self) -> [(&'static str, &'static str, &'static str, &str); 4] {
+        let t = &self.typed;
+        [
+            ("tier", "Tier", "1,2", &t.tier),
+            ("cause", "Cause", "change", &t.cause),
+            ("environment", "Environment", "production", &t.environment),
+            ("detection", "Noticed by", "alert,customer", &t.detection),
+        ]
+    }
+
+    pub fn is_drawn(&self, key: &str) -> bool {
+        self.measures.get(self.drawn).is_some_and(|m| m.0 == key)
     }
 
     pub const fn groupings(&self) -> &'static [GroupBy] {
@@ -71,14 +120,54 @@ impl Filters {
     }
 }
 
+/// Addresses of this page for periods that end today, with the other filters kept.
+fn ready(action: &str, query: &str, now: Timestamp, typed: &ScopeQuery) -> Vec<Ready> {
+    [("30 days", 29), ("90 days", 89), ("Year", 364), ("10 years", 3_651)]
+        .into_iter()
+        .map(|(label, days)| {
+            let from = (now - TimeDelta::days(days)).format("%Y-%m-%d");
+            let mut kept = url::form_urlencoded::Serializer::new(String::new());
+            for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+                if !matches!(&*key, "from" | "to" | "page") && !value.is_empty() {
+                    kept.append_pair(&key, &value);
+                }
+            }
+            kept.append_pair("from", &from);
+            Ready { label, href: format!("{action}?{}", kept.finish()), current: typed.from == from && typed.to.is_empty() }
+        })
+        .collect()
+}
+
 /// Administrators see all private incidents, others those that name them.
 pub(super) fn viewer(actor: &Actor) -> Viewer {
     Viewer { all: actor.can(Role::Admin), user_id: actor.user_id.unwrap_or(0) }
 }
 
-/// The zone of the person's profile, in which days, weeks and months are cut.
+/// The zone of the person's profile; the organisation's for machines and for who has none.
 pub(super) async fn zone(cx: &Cx) -> Result<Tz> {
-    let Some(id) = cx.maybe_actor().and_then(|a| a.user_id) else { return Ok(Tz::UTC) };
-    let user = accounts::find_user(&cx.state.db, id).await?;
-    Ok(user.and_then(|u| u.time_zone.parse().ok()).unwrap_or(Tz::UTC))
+    let own = match cx.maybe_actor().and_then(|a| a.user_id) {
+        Some(id) => accounts::find_user(&cx.state.db, id).await?.and_then(|u| u.time_zone.parse().ok()),
+        None => None,
+    };
+    match own {
+        Some(zone) if zone != Tz::UTC => Ok(zone),
+        _ => organisation_zone(&cx.state.db).await,
+    }
+}
+
+/// UTC when nobody chose one.
+pub(super) async fn organisation_zone(db: &Db) -> Result<Tz> {
+    Ok(choices::organisation_zone(db).await?.and_then(|z| z.parse().ok()).unwrap_or(Tz::UTC))
+}
+
+/// The filters of a query; `tz=organisation` names the organisation's zone.
+///
+/// # Errors
+/// `Invalid` with every complaint.
+pub(super) async fn scope_of(cx: &Cx, query: &ScopeQuery) -> Result<Scope> {
+    if query.tz.trim() == ORGANISATION {
+        let zone = organisation_zone(&cx.state.db).await?;
+        return Scope::parse(&ScopeQuery { tz: zone.name().to_owned(), ..query.clone() }, cx.now(), zone);
+    }
+    Scope::parse(query, cx.now(), zone(cx).await?)
 }

@@ -3,14 +3,17 @@
 //! Here live the measures, their definitions, the statistics, the pages and the export. The times
 //! themselves belong to the incidents' room; how a chart is drawn to `charts`.
 //!
-//! One way through: a URL becomes a [`model::scope::Scope`], `store` loads the incidents that touch
-//! its period and that the viewer may see, [`model::compute`] decides who counts and why not, and
-//! [`view`], [`json`] and [`export`] show the same [`model::compute::Report`] to people and machines.
+//! One way through: a URL becomes a [`model::scope::Scope`], the [`ledger`] gives all incidents' facts as of
+//! now, [`model::select`] decides who counts and why not, [`model::compute`] makes the figures, and [`view`],
+//! [`json`] and [`export`] show them to people and machines.
 
 mod api;
+mod attention;
 pub mod export;
 mod filters;
+pub mod jobs;
 pub mod json;
+pub mod ledger;
 pub mod model;
 pub mod service;
 mod store;
@@ -19,6 +22,9 @@ mod web;
 
 use crate::web::Routes;
 
+pub use ledger::Ledger;
+
+/// Needs a [`Ledger`] as an extension of the router.
 pub fn routes() -> Routes {
     web::routes().merge(api::routes())
 }

@@ -1,32 +1,250 @@
-//! What can be asked of reports. They only read; nothing here writes.
+//! What can be asked of reports: one desk per request, with everything that the answer depends on.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use super::ledger::{self, Ledger};
+use super::model::compute::{Group, Report, compute};
+use super::model::facts::NO_TIME;
+use super::model::measures::{Definition, Measure};
+use super::model::outliers::Outliers;
+use super::model::reasons::Excluded;
+use super::model::scope::{GroupBy, Scope};
+use super::model::select::{Eyes, Question, Selection, Snapshot, Targets};
+use super::model::stats::Summary;
+use super::store;
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::Result;
 use crate::incidents::Viewer;
 
-use super::model::compute::{Record, Report, compute};
-use super::model::measures::Measure;
-use super::model::scope::Scope;
-use super::store;
+pub use super::attention::{Attention, attention};
 
-/// The incidents that a scope is about, loaded once for all its breakdowns.
-pub struct Material {
-    pub records: Vec<Record>,
+/// Dots of one strip chart; above this the page would grow too large.
+const MOST_DOTS: usize = 250;
+/// Outliers that are named.
+const MOST_OUTLIERS: usize = 6;
+/// Places of the main measures in every [`Desk::question`].
+pub const MAIN: [usize; 4] = [0, 1, 2, 3];
+
+/// All that an answer depends on: the data as of now, who asks, and what people chose.
+pub struct Desk {
+    ledger: Ledger,
+    db: Db,
+    pub snapshot: Snapshot,
+    pub eyes: Arc<Eyes>,
+    pub viewer: Viewer,
+    pub targets: Targets,
+    /// Standing definitions that people made.
+    pub custom: Vec<Definition>,
 }
 
-/// Loads what the viewer may see, and nothing else.
-///
-/// # Errors
-/// What the database says.
-pub async fn load(db: &Db, scope: &Scope, viewer: Viewer) -> Result<Material> {
-    Ok(Material { records: store::records(db, scope, viewer).await? })
-}
+/// Who looks at what is shown to anybody who holds an address: frozen reports, charts, gauges.
+pub const NOBODY: Viewer = Viewer { all: false, user_id: 0 };
 
-impl Material {
-    pub fn report(&self, scope: &Scope, measures: &[Measure]) -> Report {
-        compute(&self.records, scope, measures)
+impl Desk {
+    /// # Errors
+    /// What the database says.
+    pub async fn open(ledger: &Ledger, db: &Db, viewer: Viewer, now: Timestamp) -> Result<Self> {
+        let named = if viewer.all || viewer.user_id == 0 {
+            std::collections::HashSet::new()
+        } else {
+            ledger::named(db, viewer.user_id).await?
+        };
+        Ok(Self {
+            snapshot: ledger.snapshot(db, now).await?,
+            ledger: ledger.clone(),
+            db: db.clone(),
+            eyes: Arc::new(Eyes { all: viewer.all, named }),
+            viewer,
+            targets: store::choices::targets(db).await?,
+            custom: store::choices::standing_definitions(db).await?,
+        })
     }
+
+    /// Every built-in measure, the main ones first, and those that people defined.
+    pub fn question(&self, scope: &Scope) -> Question {
+        let mut definitions = Measure::definitions(&Measure::MAIN);
+        definitions.extend(Measure::ALL.iter().filter(|m| !Measure::MAIN.contains(m)).map(|m| m.definition()));
+        definitions.extend(self.custom.iter().cloned());
+        Question::new(scope.clone(), definitions).with_targets(self.targets.clone())
+    }
+
+    /// Differs whenever an answer may differ.
+    fn stamp(&self, question: &Question) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.snapshot.version.hash(&mut hasher);
+        self.eyes.all.hash(&mut hasher);
+        let mut named: Vec<_> = self.eyes.named.iter().collect();
+        named.sort_unstable();
+        named.hash(&mut hasher);
+        question.targets.hash(&mut hasher);
+        // The printed form holds every part of a scope and of a definition.
+        format!("{:?} {:?}", question.scope, question.definitions).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// # Errors
+    /// When the computation stopped.
+    pub async fn overview(&self, question: &Question, slices: &[GroupBy], drawn: usize) -> Result<Arc<Overview>> {
+        let (snapshot, eyes) = (self.snapshot.clone(), Arc::clone(&self.eyes));
+        let key = (self.stamp(question), slices.to_vec(), drawn);
+        let (question, slices) = (question.clone(), slices.to_vec());
+        self.ledger.answer(key, move || Overview::of(&snapshot, &question, &eyes, &slices, drawn)).await
+    }
+
+    /// # Errors
+    /// When the computation stopped.
+    pub async fn report(&self, question: &Question) -> Result<Arc<Report>> {
+        let (snapshot, eyes) = (self.snapshot.clone(), Arc::clone(&self.eyes));
+        let key = self.stamp(question);
+        let question = question.clone();
+        self.ledger.answer(key, move || compute(&snapshot, &question, &eyes)).await
+    }
+
+    /// The incidents of one group, or of all for an empty key. With a measure: those that have a value of
+    /// it, the longest first; else the newest first.
+    ///
+    /// # Errors
+    /// When the computation stopped.
+    pub async fn behind(&self, question: &Question, key: &str, place: Option<usize>) -> Result<Arc<Vec<Counted>>> {
+        let (snapshot, eyes) = (self.snapshot.clone(), Arc::clone(&self.eyes));
+        let stamp = (self.stamp(question), key.to_owned(), place);
+        let (question, key) = (question.clone(), key.to_owned());
+        self.ledger.answer(stamp, move || behind(&snapshot, &question, &eyes, &key, place)).await
+    }
+
+    /// # Errors
+    /// What the database says.
+    pub async fn titles(&self, numbers: impl IntoIterator<Item = i64>) -> Result<HashMap<i64, String>> {
+        store::titles(&self.db, self.viewer, numbers.into_iter().collect()).await
+    }
+
+    pub const fn db(&self) -> &Db {
+        &self.db
+    }
+}
+
+/// One counted incident with its values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Counted {
+    pub number: i64,
+    pub severity: u8,
+    pub began: Timestamp,
+    /// Slugs.
+    pub services: Vec<String>,
+    /// By the question's definitions, in microseconds; for distances between incidents always none.
+    pub values: Vec<Option<i64>>,
+}
+
+/// What the overview shows. The slices hold figures of the main measures and the drawn one.
+#[derive(Debug)]
+pub struct Overview {
+    pub question: Question,
+    pub total: Group,
+    /// The period of equal length just before.
+    pub earlier: Group,
+    pub slices: Vec<(GroupBy, Vec<Group>)>,
+    pub excluded: Vec<Excluded>,
+    /// Of the drawn measure: number, severity, microseconds; the longest ones when there are too many.
+    pub dots: Vec<(i64, u8, i64)>,
+    pub dots_left_out: usize,
+    /// By the question's definitions.
+    pub outliers: Vec<Option<Outliers>>,
+    /// The main measures by the other times: first recorded where the scope asks for corrected ones.
+    pub other_times: Vec<Option<Summary>>,
+}
+
+impl Overview {
+    pub fn of(snapshot: &Snapshot, question: &Question, eyes: &Eyes, slices: &[GroupBy], drawn: usize) -> Self {
+        let selection = Selection::of(snapshot, question, eyes);
+        let total = selection.total();
+        let earlier = question.about(question.scope.before());
+        let earlier = Selection::of(snapshot, &earlier, eyes).total();
+        let mut places = MAIN.to_vec();
+        if !places.contains(&drawn) {
+            places.push(drawn);
+        }
+        let (dots, dots_left_out) = dots(&selection, drawn);
+        Self {
+            earlier,
+            slices: slices.iter().map(|by| (*by, selection.groups_with(*by, &places))).collect(),
+            outliers: (0..question.definitions.len())
+                .map(|place| Outliers::of(&selection, place, total.sorted(place), MOST_OUTLIERS))
+                .collect(),
+            other_times: other_times(snapshot, question, eyes, &total),
+            dots,
+            dots_left_out,
+            excluded: selection.excluded,
+            question: question.clone(),
+            total,
+        }
+    }
+}
+
+/// Nothing is computed twice where no time was corrected.
+fn other_times(snapshot: &Snapshot, question: &Question, eyes: &Eyes, total: &Group) -> Vec<Option<Summary>> {
+    if total.counts.corrected.part == 0 && !question.scope.raw {
+        return total.summaries.iter().take(MAIN.len()).cloned().collect();
+    }
+    let scope = Scope { raw: !question.scope.raw, ..question.scope.clone() };
+    let definitions = question.definitions.iter().take(MAIN.len()).cloned().collect();
+    Selection::of(snapshot, &Question::new(scope, definitions), eyes).total().summaries
+}
+
+fn dots(selection: &Selection<'_>, drawn: usize) -> (Vec<(i64, u8, i64)>, usize) {
+    let Some(definition) = selection.question.definitions.get(drawn) else { return (Vec::new(), 0) };
+    if definition.basis == super::model::measures::Basis::BetweenStarts {
+        return (Vec::new(), 0);
+    }
+    let values = selection.values.get(drawn).map_or(&[][..], Vec::as_slice);
+    let mut found: Vec<(i64, usize)> =
+        values.iter().enumerate().filter(|(_, v)| **v != NO_TIME).map(|(i, v)| (*v, i)).collect();
+    let left_out = found.len().saturating_sub(MOST_DOTS);
+    if left_out > 0 {
+        found.select_nth_unstable(left_out);
+        found.drain(..left_out);
+    }
+    found.sort_unstable();
+    let dot = |(micros, i): (i64, usize)| {
+        selection.picked.get(i).map(|p| (selection.fact(*p).number, selection.fact(*p).severity, micros))
+    };
+    (found.into_iter().filter_map(dot).collect(), left_out)
+}
+
+fn behind(snapshot: &Snapshot, question: &Question, eyes: &Eyes, key: &str, place: Option<usize>) -> Vec<Counted> {
+    let selection = Selection::of(snapshot, question, eyes);
+    let membership = selection.membership(question.scope.group_by);
+    let wanted = membership.keys.iter().position(|known| known == key).and_then(|p| u32::try_from(p).ok());
+    let in_group = |i: usize| key.is_empty() || wanted.is_some_and(|p| membership.of(&selection, i).contains(&p));
+    let has_value = |i: usize| place.is_none_or(|place| selection.value(place, i).is_some());
+    let mut chosen: Vec<usize> = (0..selection.picked.len()).filter(|i| in_group(*i) && has_value(*i)).collect();
+    let distances: Vec<bool> = question
+        .definitions
+        .iter()
+        .map(|d| d.basis == super::model::measures::Basis::BetweenStarts)
+        .collect();
+    chosen.sort_by_key(|i| {
+        let picked = selection.picked.get(*i).copied();
+        let by_value = place.filter(|p| distances.get(*p) == Some(&false)).and_then(|p| selection.value(p, *i));
+        let anchor = picked.map_or(0, |p| p.anchor);
+        (std::cmp::Reverse(by_value.unwrap_or(anchor)), picked.map(|p| selection.fact(p).number))
+    });
+    let counted = |i: usize| {
+        let picked = *selection.picked.get(i)?;
+        let (block, fact) = (selection.block(picked), selection.fact(picked));
+        let slugs = block.services(fact).iter().filter_map(|id| snapshot.services.get(id)).map(|s| s.slug.clone());
+        let values = distances.iter().enumerate().map(|(place, far)| selection.value(place, i).filter(|_| !far));
+        Some(Counted {
+            number: fact.number,
+            severity: fact.severity,
+            began: Timestamp::from_micros(picked.anchor),
+            services: slugs.collect(),
+            values: values.collect(),
+        })
+    };
+    chosen.into_iter().filter_map(counted).collect()
 }
 
 /// What the filter fields offer: slugs of services and names of teams, at most 500 each.
@@ -34,31 +252,5 @@ impl Material {
 /// # Errors
 /// What the database says.
 pub async fn choices(db: &Db) -> Result<(Vec<String>, Vec<String>)> {
-    store::choices(db).await
-}
-
-/// What needs somebody's attention, whatever the measures say.
-pub struct Attention {
-    pub overdue: Vec<store::attention::Overdue>,
-    pub overdue_total: i64,
-    pub unwritten: Vec<store::attention::Unwritten>,
-    /// Who noticed first: source, incidents, share in percent.
-    pub noticed_by: Vec<(String, i64, i64)>,
-}
-
-/// Shown of each list.
-const MOST_SHOWN: i64 = 6;
-
-/// # Errors
-/// What the database says.
-pub async fn attention(db: &Db, scope: &Scope, viewer: Viewer, now: Timestamp) -> Result<Attention> {
-    let (overdue, overdue_total) = store::attention::overdue(db, viewer, now, MOST_SHOWN).await?;
-    let noticed = store::attention::noticed_by(db, scope, viewer).await?;
-    let all: i64 = noticed.iter().map(|(_, n)| n).sum();
-    Ok(Attention {
-        overdue,
-        overdue_total,
-        unwritten: store::attention::unwritten(db, scope, viewer, MOST_SHOWN).await?,
-        noticed_by: noticed.into_iter().map(|(source, n)| (source, n, (n * 100 + all / 2) / all.max(1))).collect(),
-    })
+    store::filter_choices(db).await
 }

@@ -1,7 +1,6 @@
 //! Whether a measure changed between two sets of incidents, and when not to say so.
 
 use super::compute::Group;
-use super::measures::Measure;
 use super::stats::{Summary, difference};
 
 /// What may be said about a change. A mean that moved is not yet a change.
@@ -19,18 +18,17 @@ pub enum Verdict {
 
 #[derive(Clone, Debug)]
 pub struct Comparison {
-    pub measure: Measure,
     pub earlier: Option<Summary>,
     pub later: Option<Summary>,
     pub verdict: Verdict,
 }
 
-pub fn compare(measure: Measure, earlier: &Group, later: &Group) -> Comparison {
+/// Compares two totals by one of the question's definitions.
+pub fn compare(place: usize, earlier: &Group, later: &Group) -> Comparison {
     Comparison {
-        measure,
-        earlier: earlier.summary(measure).cloned(),
-        later: later.summary(measure).cloned(),
-        verdict: verdict(&earlier.micros(measure), &later.micros(measure)),
+        earlier: earlier.summary(place).cloned(),
+        later: later.summary(place).cloned(),
+        verdict: verdict(earlier.sorted(place), later.sorted(place)),
     }
 }
 
@@ -44,6 +42,14 @@ fn verdict(earlier: &[i64], later: &[i64]) -> Verdict {
 }
 
 impl Verdict {
+    /// The 95 % interval of the difference (later − earlier) in seconds, where it tells of a change.
+    pub const fn interval(self) -> Option<[f64; 2]> {
+        match self {
+            Self::Shorter(low, high) | Self::Longer(low, high) => Some([low, high]),
+            Self::TooFew | Self::NoDetectableChange => None,
+        }
+    }
+
     /// For machines.
     pub const fn key(self) -> &'static str {
         match self {
@@ -61,7 +67,11 @@ mod tests {
 
     #[test]
     fn only_a_clear_difference_is_called_one() {
-        let minutes = |values: &[i64]| values.iter().map(|m| m * 60_000_000).collect::<Vec<_>>();
+        let minutes = |values: &[i64]| {
+            let mut micros: Vec<i64> = values.iter().map(|m| m * 60_000_000).collect();
+            micros.sort_unstable();
+            micros
+        };
         let slow = minutes(&[60, 62, 58, 61, 59, 63, 57, 60]);
         let quick = minutes(&[30, 31, 29, 32, 28, 30, 31, 29]);
         let mixed = minutes(&[10, 120, 55, 63, 59, 80, 40, 52]);

@@ -1,151 +1,90 @@
-//! From incidents to a report: who counts, in which group, with which durations, and who is left
-//! out and why.
+//! From counted incidents to groups with their figures.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
-use super::measures::{Basis, Measure};
-use super::scope::{GroupBy, Scope};
-use super::stats::Summary;
-use crate::clock::Timestamp;
-use crate::incidents::model::{MilestoneName, MilestoneTimes};
+use super::facts::{Detection, FirstSuspect, NO_TIME};
+use super::measures::Basis;
+use super::reasons::Excluded;
+use super::scope::GroupBy;
+use super::select::{Eyes, Question, Selection, Snapshot};
+use super::slices::periods;
+use super::stats::{Intervals, Summary, sort_micros};
 
 /// More empty periods than this are not filled in.
 const MOST_PERIODS: usize = 600;
-/// The key of incidents that name no service or no team.
+/// With more groups than this, intervals are not resampled (see [`super::stats::METHOD`]).
+const MOST_RESAMPLED: usize = 400;
+/// Fewer incidents than this are not worth a second thread.
+const FEWEST_FOR_THREADS: usize = 50_000;
+/// The key of incidents that name no service, team, cause or environment.
 pub const NONE_KEY: &str = "(none)";
+/// A cause that comes back within this many microseconds is recurring: 30 days.
+const RECURS_WITHIN: i64 = 30 * 86_400_000_000;
 
-/// Why an incident stands apart from the counted ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
-    Counted,
-    Drill,
-    Declined,
-    Merged,
+/// How many of how many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Share {
+    pub part: usize,
+    pub of: usize,
 }
 
-/// What a report needs to know about one incident. The loader leaves out what the viewer may not
-/// see, so that nothing here can leak it.
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// The n of INC-n.
-    pub number: i64,
-    pub title: String,
-    /// 1 to 4.
-    pub severity: u8,
-    pub standing: Standing,
-    /// Not yet resolved.
-    pub open: bool,
-    pub services: Vec<String>,
-    pub teams: Vec<String>,
-    /// Corrected values.
-    pub times: MilestoneTimes,
-    /// Values as first recorded.
-    pub raw: MilestoneTimes,
-}
+impl Share {
+    fn add(&mut self, counts: bool) {
+        self.of += 1;
+        self.part += usize::from(counts);
+    }
 
-impl Record {
-    pub const fn times(&self, raw: bool) -> &MilestoneTimes {
-        if raw { &self.raw } else { &self.times }
+    /// In percent, rounded; none of nothing.
+    pub const fn percent(self) -> Option<usize> {
+        if self.of == 0 { None } else { Some((self.part * 100 + self.of / 2) / self.of) }
     }
 }
 
-/// Why an incident, or one of its durations, is not in the numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reason {
-    Drill,
-    Declined,
-    Merged,
-    /// It reached into the period, but began outside of it: the time that places an incident is the
-    /// start of its impact, or the first sign of it when that is not known.
-    OutsideWindow,
-    /// None of the times that place an incident in a period is known.
-    NoStart,
-    /// Not yet resolved, so the end of the duration is still to come.
-    Open,
-    Missing(MilestoneName),
-    /// The duration would be negative.
-    OutOfOrder(MilestoneName, MilestoneName),
+/// What is counted rather than measured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// SEV1 first.
+    pub severities: [usize; 4],
+    /// By [`Detection::ALL`].
+    pub detections: [usize; Detection::ALL.len()],
+    pub reopened: Share,
+    /// Of those whose cause is known: a service of theirs had the same cause within 30 days before.
+    pub recurring: Share,
+    /// Of those whose cause somebody confirmed.
+    pub first_suspect: Share,
+    pub with_runbook: Share,
+    /// Some time of theirs was corrected after it was first recorded.
+    pub corrected: Share,
 }
 
-impl Reason {
-    /// The stable word of the API.
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Drill => "drill",
-            Self::Declined => "declined",
-            Self::Merged => "merged",
-            Self::OutsideWindow => "outside_window",
-            Self::NoStart => "no_start",
-            Self::Open => "open",
-            Self::Missing(_) => "missing_milestone",
-            Self::OutOfOrder(..) => "out_of_order",
-        }
-    }
-
-    pub fn words(self) -> String {
-        match self {
-            Self::Drill => "a drill".into(),
-            Self::Declined => "declined".into(),
-            Self::Merged => "merged into another incident".into(),
-            Self::OutsideWindow => "reached into the period, but began outside of it".into(),
-            Self::NoStart => "no time says when it began".into(),
-            Self::Open => "still open".into(),
-            Self::Missing(moment) => format!("no time for “{}”", moment.label().to_lowercase()),
-            Self::OutOfOrder(from, to) => {
-                format!("“{}” is before “{}”", to.label().to_lowercase(), from.label().to_lowercase())
-            }
-        }
-    }
-}
-
-/// One incident that is missing from some or all measures.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Excluded {
-    pub number: i64,
-    pub title: String,
-    pub reason: Reason,
-    /// The measures it is missing from; empty when it is not counted at all.
-    pub measures: Vec<Measure>,
-}
-
-/// One duration of one incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Sample {
-    pub micros: i64,
-    pub number: i64,
-}
-
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Group {
     pub key: String,
-    /// The counted incidents, oldest first, each once.
-    pub numbers: Vec<i64>,
-    /// Per measure, ordered by duration.
-    pub samples: BTreeMap<Measure, Vec<Sample>>,
-    pub summaries: BTreeMap<Measure, Summary>,
+    /// Counted incidents.
+    pub n: usize,
+    /// By the question's definitions; none where there is no value.
+    pub summaries: Vec<Option<Summary>>,
+    /// By the question's definitions: how many stayed within the target of their severity.
+    pub within: Vec<Share>,
+    pub counts: Counts,
+    /// By the question's definitions, in order; only of the total.
+    pub sorted: Vec<Vec<i64>>,
 }
 
 impl Group {
-    pub const fn n(&self) -> usize {
-        self.numbers.len()
+    pub fn summary(&self, place: usize) -> Option<&Summary> {
+        self.summaries.get(place)?.as_ref()
     }
 
-    pub fn summary(&self, measure: Measure) -> Option<&Summary> {
-        self.summaries.get(&measure)
-    }
-
-    pub fn samples(&self, measure: Measure) -> &[Sample] {
-        self.samples.get(&measure).map_or(&[], Vec::as_slice)
-    }
-
-    pub fn micros(&self, measure: Measure) -> Vec<i64> {
-        self.samples(measure).iter().map(|s| s.micros).collect()
+    pub fn sorted(&self, place: usize) -> &[i64] {
+        self.sorted.get(place).map_or(&[], Vec::as_slice)
     }
 }
 
+/// One grouping of the answer.
 #[derive(Clone, Debug)]
 pub struct Report {
-    pub scope: Scope,
+    pub question: Question,
     /// All counted incidents as one group.
     pub total: Group,
     /// An incident of two services is in both groups, and once in the total.
@@ -153,168 +92,285 @@ pub struct Report {
     pub excluded: Vec<Excluded>,
 }
 
-/// Computes all of `measures` over the records that pass the scope's filters.
-pub fn compute(records: &[Record], scope: &Scope, measures: &[Measure]) -> Report {
-    let mut total = Builder::default();
-    let mut groups: BTreeMap<String, Builder> = BTreeMap::new();
-    if scope.group_by.is_period() {
-        let keys = scope.period_keys(MOST_PERIODS);
-        if keys.len() <= MOST_PERIODS {
-            groups.extend(keys.into_iter().map(|key| (key, Builder::default())));
-        }
-    }
-    let mut excluded = Vec::new();
-    for record in records.iter().filter(|r| passes(r, scope)) {
-        let times = record.times(scope.raw);
-        let anchor = match place(record, times, scope) {
-            Ok(anchor) => anchor,
-            Err(Some(reason)) => {
-                excluded.push(Excluded {
-                    number: record.number,
-                    title: record.title.clone(),
-                    reason,
-                    measures: Vec::new(),
-                });
-                continue;
-            }
-            Err(None) => continue,
-        };
-        let values = durations(record, times, measures);
-        excluded.extend(values.left_out);
-        total.add(record, anchor, times, &values.samples);
-        for key in keys(record, anchor, scope) {
-            groups.entry(key).or_default().add(record, anchor, times, &values.samples);
-        }
-    }
-    excluded.sort_by(|a, b| a.number.cmp(&b.number).then(a.reason.cmp(&b.reason)));
+/// The whole answer for one grouping.
+pub fn compute(snapshot: &Snapshot, question: &Question, eyes: &Eyes) -> Report {
+    let selection = Selection::of(snapshot, question, eyes);
     Report {
-        scope: scope.clone(),
-        total: total.finish(String::new(), measures),
-        groups: groups.into_iter().map(|(key, builder)| builder.finish(key, measures)).collect(),
-        excluded,
+        question: question.clone(),
+        total: selection.total(),
+        groups: selection.groups(question.scope.group_by),
+        excluded: selection.excluded,
     }
 }
 
-/// Service, team and severity filters; a record that fails one is not part of the question, so it
-/// is not listed as left out either.
-fn passes(record: &Record, scope: &Scope) -> bool {
-    let any = |wanted: &[String], has: &[String]| wanted.is_empty() || has.iter().any(|h| wanted.contains(h));
-    any(&scope.services, &record.services)
-        && any(&scope.teams, &record.teams)
-        && (scope.severities.is_empty() || scope.severities.contains(&record.severity))
+/// Of each group the ordered values, and how many stayed within their target.
+type Column = Vec<(Vec<i64>, Share)>;
+
+/// To which groups each counted incident belongs, as places in `keys`.
+pub struct Membership {
+    pub keys: Vec<String>,
+    of: Of,
 }
 
-/// The anchor of a counted record; else why not, or nothing when it lies wholly elsewhere.
-fn place(record: &Record, times: &MilestoneTimes, scope: &Scope) -> Result<Timestamp, Option<Reason>> {
-    let Some(anchor) = times.start() else { return Err(Some(Reason::NoStart)) };
-    let within = |at: Timestamp| scope.from <= at && at < scope.to;
-    if !within(anchor) {
-        let touches = times.iter().any(|(_, at)| within(at));
-        return Err(touches.then_some(Reason::OutsideWindow));
-    }
-    match record.standing {
-        Standing::Drill if !scope.include.drills => Err(Some(Reason::Drill)),
-        Standing::Declined if !scope.include.declined => Err(Some(Reason::Declined)),
-        Standing::Merged if !scope.include.merged => Err(Some(Reason::Merged)),
-        _ => Ok(anchor),
-    }
+enum Of {
+    /// By counted incident.
+    One(Vec<u32>),
+    /// By block and set of services.
+    Sets(Vec<Vec<Vec<u32>>>),
 }
 
-struct Durations {
-    samples: Vec<(Measure, Sample)>,
-    left_out: Vec<Excluded>,
-}
-
-fn durations(record: &Record, times: &MilestoneTimes, measures: &[Measure]) -> Durations {
-    let mut samples = Vec::new();
-    let mut reasons: BTreeMap<Reason, Vec<Measure>> = BTreeMap::new();
-    for measure in measures {
-        let Basis::Span { from, to } = measure.definition().basis else {
-            if times.get(MilestoneName::ImpactStarted).is_none() {
-                reasons.entry(Reason::Missing(MilestoneName::ImpactStarted)).or_default().push(*measure);
+impl Membership {
+    pub fn of(&self, selection: &Selection<'_>, i: usize) -> &[u32] {
+        match &self.of {
+            Of::One(places) => places.get(i).map_or(&[], std::slice::from_ref),
+            Of::Sets(blocks) => {
+                let Some(picked) = selection.picked.get(i) else { return &[] };
+                let set = usize::from(selection.fact(*picked).set);
+                let block = blocks.get(selection.place_of(*picked).0);
+                block.and_then(|sets| sets.get(set)).map_or(&[], Vec::as_slice)
             }
-            continue;
-        };
-        match span(times, from, to, record.open) {
-            Ok(micros) => samples.push((*measure, Sample { micros, number: record.number })),
-            Err(reason) => reasons.entry(reason).or_default().push(*measure),
         }
     }
-    let left_out = reasons
-        .into_iter()
-        .map(|(reason, measures)| Excluded { number: record.number, title: record.title.clone(), reason, measures })
-        .collect();
-    Durations { samples, left_out }
 }
 
-/// Microseconds from one milestone to another; 0 is a value, less is a fault of the data.
-fn span(times: &MilestoneTimes, from: MilestoneName, to: MilestoneName, open: bool) -> Result<i64, Reason> {
-    let start = times.get(from).ok_or(Reason::Missing(from))?;
-    let end = times.get(to).ok_or(if open { Reason::Open } else { Reason::Missing(to) })?;
-    if end < start {
-        return Err(Reason::OutOfOrder(from, to));
-    }
-    Ok(end.as_micros() - start.as_micros())
-}
-
-fn keys(record: &Record, anchor: Timestamp, scope: &Scope) -> Vec<String> {
-    // With a filter, a group that was not asked for would show only a part of its incidents.
-    let several = |has: &[String], wanted: &[String]| -> Vec<String> {
-        let kept: BTreeSet<_> = has.iter().filter(|h| wanted.is_empty() || wanted.contains(h)).cloned().collect();
-        if kept.is_empty() { vec![NONE_KEY.to_owned()] } else { kept.into_iter().collect() }
-    };
-    match scope.group_by {
-        GroupBy::Service => several(&record.services, &scope.services),
-        GroupBy::Team => several(&record.teams, &scope.teams),
-        GroupBy::Severity => vec![format!("SEV{}", record.severity)],
-        GroupBy::Week | GroupBy::Month => scope.period_key(anchor).into_iter().collect(),
-    }
-}
-
-/// Collects the incidents of one group.
+/// Gives each new name the next place.
 #[derive(Default)]
-struct Builder {
-    counted: BTreeSet<(Timestamp, i64)>,
-    starts: Vec<(Timestamp, i64)>,
-    samples: BTreeMap<Measure, Vec<Sample>>,
+struct Keys {
+    places: HashMap<String, u32>,
+    keys: Vec<String>,
 }
 
-impl Builder {
-    fn add(&mut self, record: &Record, anchor: Timestamp, times: &MilestoneTimes, samples: &[(Measure, Sample)]) {
-        self.counted.insert((anchor, record.number));
-        if let Some(start) = times.get(MilestoneName::ImpactStarted) {
-            self.starts.push((start, record.number));
+impl Keys {
+    fn place(&mut self, name: &str) -> u32 {
+        let name = if name.is_empty() { NONE_KEY } else { name };
+        if let Some(place) = self.places.get(name) {
+            return *place;
         }
-        for (measure, sample) in samples {
-            self.samples.entry(*measure).or_default().push(*sample);
-        }
+        let place = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
+        self.places.insert(name.to_owned(), place);
+        self.keys.push(name.to_owned());
+        place
+    }
+}
+
+impl Selection<'_> {
+    /// All counted incidents as one group, with the ordered values.
+    pub fn total(&self) -> Group {
+        let one = Membership { keys: vec![String::new()], of: Of::One(vec![0; self.picked.len()]) };
+        self.figures(&one, &self.places(), true).pop().unwrap_or_default()
     }
 
-    fn finish(mut self, key: String, measures: &[Measure]) -> Group {
-        if measures.contains(&Measure::Mtbf) {
-            self.starts.sort_unstable();
-            let gaps = self.starts.windows(2).filter_map(|pair| match pair {
-                // The gap is shown with the later incident.
-                [(earlier, _), (later, number)] => {
-                    Some(Sample { micros: later.as_micros() - earlier.as_micros(), number: *number })
-                }
-                _ => None,
-            });
-            self.samples.insert(Measure::Mtbf, gaps.collect());
+    fn places(&self) -> Vec<usize> {
+        (0..self.question.definitions.len()).collect()
+    }
+
+    /// The groups of one slicing, by key; periods also where nothing happened.
+    pub fn groups(&self, by: GroupBy) -> Vec<Group> {
+        self.groups_with(by, &self.places())
+    }
+
+    /// The same with the figures of some definitions only.
+    pub fn groups_with(&self, by: GroupBy, places: &[usize]) -> Vec<Group> {
+        let mut groups = self.figures(&self.membership(by), places, false);
+        if !by.is_period() || groups.len() > MOST_PERIODS {
+            groups.retain(|g| g.n > 0);
         }
-        for samples in self.samples.values_mut() {
-            samples.sort_unstable();
-        }
-        let summaries = self
-            .samples
+        groups.sort_by(|a, b| a.key.cmp(&b.key));
+        groups
+    }
+
+    pub fn membership(&self, by: GroupBy) -> Membership {
+        let scope = &self.question.scope;
+        let mut keys = Keys::default();
+        let of = match by {
+            GroupBy::Service | GroupBy::Team | GroupBy::Tier => Of::Sets(self.sets(by, &mut keys)),
+            GroupBy::Severity => self.each(|s, i| keys.place(&format!("SEV{}", s.fact(i).severity))),
+            GroupBy::Detection => self.each(|s, i| keys.place(s.fact(i).detection.as_str())),
+            GroupBy::Cause => self.each(|s, i| keys.place(s.block(i).name(s.fact(i).cause))),
+            GroupBy::Environment => self.each(|s, i| keys.place(s.block(i).name(s.fact(i).environment))),
+            GroupBy::Day | GroupBy::Week | GroupBy::Month | GroupBy::Quarter => {
+                let periods = periods(scope, by);
+                keys.keys = periods.iter().map(|p| p.key.clone()).collect();
+                let last = periods.len().saturating_sub(1);
+                self.each(|_, picked| {
+                    let place = periods.partition_point(|p| p.until.as_micros() <= picked.anchor).min(last);
+                    u32::try_from(place).unwrap_or(u32::MAX)
+                })
+            }
+        };
+        Membership { keys: keys.keys, of }
+    }
+
+    fn each(&self, mut place: impl FnMut(&Self, super::select::Picked) -> u32) -> Of {
+        Of::One(self.picked.iter().map(|picked| place(self, *picked)).collect())
+    }
+
+    fn sets(&self, by: GroupBy, keys: &mut Keys) -> Vec<Vec<Vec<u32>>> {
+        let scope = &self.question.scope;
+        let mut groups_of = |set: &Vec<i64>| {
+            let mut names: Vec<String> = set
+                .iter()
+                .filter_map(|id| self.snapshot.services.get(id))
+                // With a filter, a group that was not asked for would show only a part of its incidents.
+                .filter_map(|s| match by {
+                    GroupBy::Team => (scope.teams.is_empty() || scope.teams.contains(&s.team)).then(|| s.team.clone()),
+                    GroupBy::Tier => (scope.tiers.is_empty() || scope.tiers.contains(&s.tier)).then(|| s.tier.to_string()),
+                    _ => (scope.services.is_empty() || scope.services.contains(&s.slug)).then(|| s.slug.clone()),
+                })
+                .filter(|name| !name.is_empty())
+                .collect();
+            names.sort();
+            names.dedup();
+            if names.is_empty() { vec![keys.place("")] } else { names.iter().map(|name| keys.place(name)).collect() }
+        };
+        self.snapshot.blocks.iter().map(|block| block.sets.iter().map(&mut groups_of).collect()).collect()
+    }
+
+    fn figures(&self, membership: &Membership, places: &[usize], keep_sorted: bool) -> Vec<Group> {
+        let all = self.question.definitions.len();
+        let mut groups: Vec<Group> = membership
+            .keys
             .iter()
-            .filter_map(|(measure, samples)| {
-                Summary::of(samples.iter().map(|s| s.micros).collect()).map(|summary| (*measure, summary))
+            .map(|key| Group {
+                key: key.clone(),
+                summaries: vec![None; all],
+                within: vec![Share::default(); all],
+                sorted: if keep_sorted { vec![Vec::new(); all] } else { Vec::new() },
+                ..Group::default()
             })
             .collect();
-        let numbers = self.counted.into_iter().map(|(_, number)| number).collect();
-        Group { key, numbers, samples: self.samples, summaries }
+        self.count(membership, &mut groups);
+        let columns = if self.picked.len() < FEWEST_FOR_THREADS {
+            places.iter().map(|place| (*place, self.column(membership, *place))).collect()
+        } else {
+            self.columns_in_parallel(membership, places)
+        };
+        let intervals = if groups.len() > MOST_RESAMPLED { Intervals::OnlyLarge } else { Intervals::All };
+        for (place, column) in columns {
+            for (group, (bucket, within)) in groups.iter_mut().zip(column) {
+                if let (Some(summary), Some(share)) = (group.summaries.get_mut(place), group.within.get_mut(place)) {
+                    *summary = Summary::of_sorted(&bucket, intervals);
+                    *share = within;
+                }
+                if let Some(sorted) = group.sorted.get_mut(place) {
+                    *sorted = bucket;
+                }
+            }
+        }
+        groups
     }
+
+    /// Measures do not depend on each other.
+    fn columns_in_parallel(&self, membership: &Membership, places: &[usize]) -> Vec<(usize, Column)> {
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(4);
+        let share = places.len().div_ceil(threads).max(1);
+        std::thread::scope(|scope| {
+            let work: Vec<_> = places
+                .chunks(share)
+                .map(|some| {
+                    let column = |place: &usize| (*place, self.column(membership, *place));
+                    scope.spawn(move || some.iter().map(column).collect::<Vec<_>>())
+                })
+                .collect();
+            work.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+        })
+    }
+
+    /// One measure: the ordered values of each group, and how many stayed within their target.
+    fn column(&self, membership: &Membership, place: usize) -> Column {
+        let mut column: Column = vec![(Vec::new(), Share::default()); membership.keys.len()];
+        let Some(definition) = self.question.definitions.get(place) else { return column };
+        let targets = [1, 2, 3, 4].map(|severity| self.question.target(place, severity));
+        let distances = definition.basis == Basis::BetweenStarts;
+        for (i, picked) in self.picked.iter().enumerate() {
+            let Some(value) = self.value(place, i) else { continue };
+            let target = if distances { None } else { target(&targets, self.fact(*picked).severity) };
+            for group in membership.of(self, i) {
+                if let Some((bucket, share)) = column.get_mut(*group as usize) {
+                    bucket.push(value);
+                    if let Some(target) = target {
+                        share.add(value <= target);
+                    }
+                }
+            }
+        }
+        for (bucket, _) in &mut column {
+            sort_micros(bucket);
+            if distances {
+                *bucket = gaps(bucket);
+            }
+        }
+        column
+    }
+
+    fn count(&self, membership: &Membership, groups: &mut [Group]) {
+        let recurring = self.recurring();
+        for (i, picked) in self.picked.iter().enumerate() {
+            let fact = self.fact(*picked);
+            for group in membership.of(self, i) {
+                let Some(group) = groups.get_mut(*group as usize) else { continue };
+                group.n += 1;
+                let counts = &mut group.counts;
+                if let Some(n) = counts.severities.get_mut(usize::from(fact.severity.saturating_sub(1))) {
+                    *n += 1;
+                }
+                if let Some(n) = counts.detections.get_mut(fact.detection as usize) {
+                    *n += 1;
+                }
+                counts.reopened.add(fact.reopened > 0);
+                counts.with_runbook.add(fact.runs > 0);
+                counts.corrected.add(fact.raw > 0);
+                if fact.first_suspect != FirstSuspect::NotJudged {
+                    counts.first_suspect.add(fact.first_suspect == FirstSuspect::Right);
+                }
+                if let Some(again) = recurring.get(i).copied().flatten() {
+                    counts.recurring.add(again);
+                }
+            }
+        }
+    }
+
+    /// For each counted incident with a known cause: whether one of its services had the same cause in
+    /// the 30 days before.
+    fn recurring(&self) -> Vec<Option<bool>> {
+        let mut order: Vec<usize> = (0..self.picked.len())
+            .filter(|i| self.picked.get(*i).is_some_and(|p| !self.block(*p).name(self.fact(*p).cause).is_empty()))
+            .collect();
+        let mut again = vec![None; self.picked.len()];
+        order.sort_by_key(|i| self.picked.get(*i).map(|p| (p.anchor, self.fact(*p).number)));
+        let mut last: BTreeMap<(i64, &str), i64> = BTreeMap::new();
+        for i in order {
+            let Some(picked) = self.picked.get(i) else { continue };
+            let (block, fact) = (self.block(*picked), self.fact(*picked));
+            let mut found = false;
+            for service in block.services(fact) {
+                let before = last.insert((*service, block.name(fact.cause)), picked.anchor);
+                found |= before.is_some_and(|before| picked.anchor - before <= RECURS_WITHIN);
+            }
+            if let Some(slot) = again.get_mut(i) {
+                *slot = Some(found);
+            }
+        }
+        again
+    }
+}
+
+fn target(targets: &[Option<i64>; 4], severity: u8) -> Option<i64> {
+    targets.get(usize::from(severity.saturating_sub(1))).copied().flatten()
+}
+
+/// The distances between neighbours of an ordered list.
+fn gaps(sorted: &[i64]) -> Vec<i64> {
+    let mut gaps: Vec<i64> = sorted
+        .windows(2)
+        .filter_map(|pair| match pair {
+            [earlier, later] => Some(later - earlier),
+            _ => None,
+        })
+        .filter(|gap| *gap != NO_TIME)
+        .collect();
+    sort_micros(&mut gaps);
+    gaps
 }
 
 #[cfg(test)]

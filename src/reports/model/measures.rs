@@ -3,15 +3,70 @@
 //! A definition never changes silently: whoever changes what is counted raises its version, so
 //! that a frozen report can say why the same filters now give another number.
 
+use std::borrow::Cow;
+
+use super::facts::STATES;
 use crate::incidents::model::MilestoneName;
 
 /// How a measure takes its values from incidents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
-    /// One value per incident: the clock time from one milestone to another.
+    /// One value per incident: the time from one milestone to another.
     Span { from: MilestoneName, to: MilestoneName },
     /// One value per pair of neighbours: from one incident's impact start to the next one's.
     BetweenStarts,
+    /// The longest stretch between declaration and resolution in which no person wrote anything.
+    Silence,
+    /// All the time spent in one of [`STATES`].
+    InState(usize),
+}
+
+/// Which hours count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hours {
+    #[default]
+    Clock,
+    /// Monday to Friday, 09:00 to 17:00 in the report's zone.
+    Business,
+}
+
+impl Hours {
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Clock => "clock",
+            Self::Business => "business",
+        }
+    }
+
+    pub fn parse(key: &str) -> Option<Self> {
+        [Self::Clock, Self::Business].into_iter().find(|h| h.key() == key)
+    }
+
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Clock => "clock time",
+            Self::Business => "business hours (Monday to Friday, 09:00 to 17:00)",
+        }
+    }
+}
+
+/// Kinds of incidents that a definition may be limited to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds {
+    pub real: bool,
+    pub backfilled: bool,
+    pub drill: bool,
+}
+
+impl Kinds {
+    pub const ALL: Self = Self { real: true, backfilled: true, drill: true };
+
+    pub fn names(self) -> Vec<&'static str> {
+        [(self.real, "real"), (self.backfilled, "backfilled"), (self.drill, "drill")]
+            .into_iter()
+            .filter_map(|(on, name)| on.then_some(name))
+            .collect()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,123 +78,186 @@ pub enum Measure {
     Repair,
     Recovery,
     Mtbf,
+    Silence,
+    InTriage,
+    Investigating,
+    Identified,
+    Monitoring,
 }
 
 /// What a report prints about a measure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
-    pub key: &'static str,
-    pub short: &'static str,
-    pub name: &'static str,
+    pub key: Cow<'static, str>,
+    pub short: Cow<'static, str>,
+    pub name: Cow<'static, str>,
     /// Raised with every change of what is counted.
-    pub version: u32,
+    pub version: i64,
     pub basis: Basis,
-    pub text: &'static str,
+    pub hours: Hours,
+    /// 1 to 4; none means all.
+    pub severities: Vec<u8>,
+    pub kinds: Kinds,
+    pub text: Cow<'static, str>,
 }
 
 impl Measure {
-    pub const ALL: [Self; 7] =
-        [Self::Mttd, Self::Mtta, Self::Mttm, Self::Mttr, Self::Repair, Self::Recovery, Self::Mtbf];
+    pub const ALL: [Self; 12] = [
+        Self::Mttd,
+        Self::Mtta,
+        Self::Mttm,
+        Self::Mttr,
+        Self::Repair,
+        Self::Recovery,
+        Self::Mtbf,
+        Self::Silence,
+        Self::InTriage,
+        Self::Investigating,
+        Self::Identified,
+        Self::Monitoring,
+    ];
 
     /// The four that every report shows.
     pub const MAIN: [Self; 4] = [Self::Mttd, Self::Mtta, Self::Mttm, Self::Mttr];
 
-    /// Those of the API and the exports. The variants of MTTR stay out: an incident without an end of
-    /// impact would be listed as left out everywhere.
+    /// Those of `GET /api/v1/reports/mttr` unless more are asked for. The variants of MTTR stay out: an
+    /// incident without an end of impact would be listed as left out everywhere.
     pub const SHARED: [Self; 5] = [Self::Mttd, Self::Mtta, Self::Mttm, Self::Mttr, Self::Mtbf];
 
-    pub const fn definition(self) -> Definition {
-        const fn span(
-            key: &'static str,
-            short: &'static str,
-            name: &'static str,
-            from: MilestoneName,
-            to: MilestoneName,
-            text: &'static str,
-        ) -> Definition {
-            Definition { key, short, name, version: 1, basis: Basis::Span { from, to }, text }
-        }
-        match self {
-            Self::Mttd => span(
+    pub fn definition(self) -> Definition {
+        use MilestoneName::{Acknowledged, Detected, ImpactEnded, ImpactStarted, Mitigated, Resolved};
+        let (key, short, name, basis, text) = match self {
+            Self::Mttd => (
                 "mttd",
                 "MTTD",
                 "Time to detect",
-                MilestoneName::ImpactStarted,
-                MilestoneName::Detected,
+                Basis::Span { from: ImpactStarted, to: Detected },
                 "From the start of the impact until anything or anybody noticed it.",
             ),
-            Self::Mtta => span(
+            Self::Mtta => (
                 "mtta",
                 "MTTA",
                 "Time to acknowledge",
-                MilestoneName::Detected,
-                MilestoneName::Acknowledged,
+                Basis::Span { from: Detected, to: Acknowledged },
                 "From detection until a person took it on.",
             ),
-            Self::Mttm => span(
+            Self::Mttm => (
                 "mttm",
                 "MTTM",
                 "Time to mitigate",
-                MilestoneName::Detected,
-                MilestoneName::Mitigated,
+                Basis::Span { from: Detected, to: Mitigated },
                 "From detection until users no longer felt it, even if the cause remained.",
             ),
-            Self::Mttr => span(
+            Self::Mttr => (
                 "mttr",
                 "MTTR",
                 "Time to resolve",
-                MilestoneName::ImpactStarted,
-                MilestoneName::Resolved,
+                Basis::Span { from: ImpactStarted, to: Resolved },
                 "From the start of the impact until the incident was resolved, the unnoticed time included.",
             ),
-            Self::Repair => span(
+            Self::Repair => (
                 "repair",
                 "Repair",
                 "Time to repair",
-                MilestoneName::Detected,
-                MilestoneName::Resolved,
+                Basis::Span { from: Detected, to: Resolved },
                 "From detection until the incident was resolved: the part that responders could shorten.",
             ),
-            Self::Recovery => span(
+            Self::Recovery => (
                 "recovery",
                 "Recovery",
                 "Time to recovery",
-                MilestoneName::ImpactStarted,
-                MilestoneName::ImpactEnded,
+                Basis::Span { from: ImpactStarted, to: ImpactEnded },
                 "From the start of the impact until its end: what users lived through.",
             ),
-            Self::Mtbf => Definition {
-                key: "mtbf",
-                short: "MTBF",
-                name: "Time between failures",
-                version: 1,
-                basis: Basis::BetweenStarts,
-                text: "From the start of one incident's impact to the start of the next one's in the same group.",
-            },
+            Self::Mtbf => (
+                "mtbf",
+                "MTBF",
+                "Time between failures",
+                Basis::BetweenStarts,
+                "From the start of one incident's impact to the start of the next one's in the same group.",
+            ),
+            Self::Silence => (
+                "silence",
+                "Silent",
+                "Longest silence",
+                Basis::Silence,
+                "The longest stretch between declaration and resolution in which no person wrote on the timeline.",
+            ),
+            Self::InTriage => state(0, "triage", "In triage", "All the time spent in triage."),
+            Self::Investigating => state(1, "investigating", "Investigating", "All the time spent investigating."),
+            Self::Identified => state(2, "identified", "Identified", "All the time in which the cause was known and stood."),
+            Self::Monitoring => state(3, "monitoring", "Monitoring", "All the time spent watching whether the fix holds."),
+        };
+        Definition {
+            key: key.into(),
+            short: short.into(),
+            name: name.into(),
+            version: 1,
+            basis,
+            hours: Hours::Clock,
+            severities: Vec::new(),
+            kinds: Kinds::ALL,
+            text: text.into(),
         }
     }
 
-    pub const fn key(self) -> &'static str {
+    pub fn key(self) -> Cow<'static, str> {
         self.definition().key
     }
 
     pub fn parse(key: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|m| m.key() == key)
     }
+
+    pub fn definitions(measures: &[Self]) -> Vec<Definition> {
+        measures.iter().map(|m| m.definition()).collect()
+    }
+}
+
+const fn state(
+    place: usize,
+    key: &'static str,
+    name: &'static str,
+    text: &'static str,
+) -> (&'static str, &'static str, &'static str, Basis, &'static str) {
+    (key, name, name, Basis::InState(place), text)
 }
 
 impl Definition {
     /// `mttr v1: impact started → resolved, clock time`.
     pub fn printed(&self) -> String {
+        let (from, to) = self.ends();
+        let mut text = format!("{} v{}: {from} → {to}, {}", self.key, self.version, self.hours.words());
+        if !self.severities.is_empty() {
+            let names: Vec<_> = self.severities.iter().map(|s| format!("SEV{s}")).collect();
+            text.push_str(&format!(", {} only", names.join(" and ")));
+        }
+        if self.kinds != Kinds::ALL {
+            text.push_str(&format!(", {} incidents only", self.kinds.names().join(" and ")));
+        }
+        text
+    }
+
+    /// What the two ends are called.
+    pub fn ends(&self) -> (String, String) {
         match self.basis {
-            Basis::Span { from, to } => {
-                let (from, to) = (from.label().to_lowercase(), to.label().to_lowercase());
-                format!("{} v{}: {from} → {to}, clock time", self.key, self.version)
-            }
-            Basis::BetweenStarts => {
-                format!("{} v{}: impact started → next impact started, clock time", self.key, self.version)
+            Basis::Span { from, to } => (from.label().to_lowercase(), to.label().to_lowercase()),
+            Basis::BetweenStarts => ("impact started".into(), "next impact started".into()),
+            Basis::Silence => ("a person’s word".into(), "the next one".into()),
+            Basis::InState(place) => {
+                let state = STATES.get(place).copied().unwrap_or_default();
+                (format!("{state} begins"), format!("{state} ends"))
             }
         }
+    }
+
+    /// Spans can be measured in business hours; distances between incidents and states cannot.
+    #[must_use]
+    pub fn in_hours(mut self, hours: Hours) -> Self {
+        if matches!(self.basis, Basis::Span { .. }) && hours == Hours::Business {
+            self.hours = Hours::Business;
+        }
+        self
     }
 }
 
@@ -150,7 +268,7 @@ mod tests {
     #[test]
     fn every_measure_is_found_by_its_key() {
         for measure in Measure::ALL {
-            assert_eq!(Measure::parse(measure.key()), Some(measure));
+            assert_eq!(Measure::parse(&measure.key()), Some(measure));
         }
         assert_eq!(Measure::parse("mtt?"), None);
     }
@@ -159,5 +277,16 @@ mod tests {
     fn definitions_print_both_ends_and_a_version() {
         assert_eq!(Measure::Mttr.definition().printed(), "mttr v1: impact started → resolved, clock time");
         assert_eq!(Measure::Mttm.definition().printed(), "mttm v1: detected → mitigated, clock time");
+        let narrow = Definition {
+            severities: vec![1, 2],
+            kinds: Kinds { real: true, backfilled: false, drill: false },
+            ..Measure::Mttr.definition().in_hours(Hours::Business)
+        };
+        assert_eq!(
+            narrow.printed(),
+            "mttr v1: impact started → resolved, business hours (Monday to Friday, 09:00 to 17:00), \
+             SEV1 and SEV2 only, real incidents only"
+        );
+        assert_eq!(Measure::Mtbf.definition().in_hours(Hours::Business).hours, Hours::Clock);
     }
 }

@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 
-use chrono::{Datelike, LocalResult, NaiveDate, TimeDelta, TimeZone};
+use chrono::{Datelike, NaiveDate, TimeDelta};
 use chrono_tz::Tz;
 use serde::Deserialize;
 
+use super::facts::Detection;
+use super::measures::Hours;
+pub use super::slices::{GroupBy, local_date, moment, start_of_day};
 use crate::clock::Timestamp;
 use crate::error::{Error, FieldErrors, Result};
 
@@ -13,39 +16,6 @@ use crate::error::{Error, FieldErrors, Result};
 const DEFAULT_DAYS: i64 = 90;
 /// No list of one filter is longer; a longer one is a mistake or an attack.
 const MOST_CHOICES: usize = 50;
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum GroupBy {
-    #[default]
-    Service,
-    Team,
-    Severity,
-    Week,
-    Month,
-}
-
-impl GroupBy {
-    pub const ALL: [Self; 5] = [Self::Service, Self::Team, Self::Severity, Self::Week, Self::Month];
-
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Service => "service",
-            Self::Team => "team",
-            Self::Severity => "severity",
-            Self::Week => "week",
-            Self::Month => "month",
-        }
-    }
-
-    pub fn parse(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|g| g.key() == key)
-    }
-
-    /// Periods are drawn along a time axis and in order; the rest as rows.
-    pub const fn is_period(self) -> bool {
-        matches!(self, Self::Week | Self::Month)
-    }
-}
 
 /// The filters as they come in a query string. Lists are comma-separated.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -56,9 +26,16 @@ pub struct ScopeQuery {
     pub service: String,
     pub team: String,
     pub severity: String,
+    pub tier: String,
+    pub cause: String,
+    pub environment: String,
+    /// Who noticed first: `alert`, `customer` and so on.
+    pub detection: String,
     pub group_by: String,
     pub tz: String,
     pub raw: String,
+    /// `business` for business hours.
+    pub hours: String,
     /// Any of `drill`, `declined`, `merged`: counted too.
     pub include: String,
 }
@@ -83,8 +60,14 @@ pub struct Scope {
     pub teams: Vec<String>,
     /// 1 to 4; none means all.
     pub severities: Vec<u8>,
+    /// 1 to 4; none means all.
+    pub tiers: Vec<u8>,
+    pub causes: Vec<String>,
+    pub environments: Vec<String>,
+    pub detections: Vec<Detection>,
     pub group_by: GroupBy,
     pub zone: Tz,
+    pub hours: Hours,
     /// The values as first recorded instead of the corrected ones.
     pub raw: bool,
     pub include: Include,
@@ -119,11 +102,14 @@ impl Scope {
         if from >= to && !errors.has("from") && !errors.has("to") {
             errors.add("to", "the period ends before it begins");
         }
-        let severities = parse_severities(&query.severity, &mut errors);
+        let severities = parse_levels("severity", "SEV", &query.severity, &mut errors);
+        let tiers = parse_levels("tier", "TIER", &query.tier, &mut errors);
+        let detections = parse_detections(&query.detection, &mut errors);
         let group_by = match query.group_by.trim() {
             "" => GroupBy::default(),
             key => GroupBy::parse(key).unwrap_or_else(|| {
-                errors.add("group_by", format!("'{key}' is none of service, team, severity, week, month"));
+                let known = GroupBy::ALL.map(GroupBy::key).join(", ");
+                errors.add("group_by", format!("'{key}' is none of {known}"));
                 GroupBy::default()
             }),
         };
@@ -135,11 +121,35 @@ impl Scope {
                 false
             }
         };
+        let hours = match query.hours.trim() {
+            "" => Hours::Clock,
+            key => Hours::parse(key).unwrap_or_else(|| {
+                errors.add("hours", format!("'{key}' is neither clock nor business"));
+                Hours::Clock
+            }),
+        };
         let include = parse_include(&query.include, &mut errors);
+        let causes = choices("cause", &query.cause, &mut errors);
+        let environments = choices("environment", &query.environment, &mut errors);
         let services = choices("service", &query.service, &mut errors);
         let teams = choices("team", &query.team, &mut errors);
         if errors.is_empty() {
-            Ok(Self { from, to, services, teams, severities, group_by, zone, raw, include })
+            Ok(Self {
+                from,
+                to,
+                services,
+                teams,
+                severities,
+                tiers,
+                causes,
+                environments,
+                detections,
+                group_by,
+                zone,
+                hours,
+                raw,
+                include,
+            })
         } else {
             Err(Error::Invalid(errors))
         }
@@ -149,17 +159,24 @@ impl Scope {
     pub fn to_query(&self) -> String {
         let mut out = url::form_urlencoded::Serializer::new(String::new());
         out.append_pair("from", &self.from_text()).append_pair("to", &self.to_text());
-        for (key, list) in [("service", &self.services), ("team", &self.teams)] {
-            if !list.is_empty() {
-                out.append_pair(key, &list.join(","));
+        for (key, text) in [
+            ("service", self.services.join(",")),
+            ("team", self.teams.join(",")),
+            ("severity", self.severity_text()),
+            ("tier", self.tier_text()),
+            ("cause", self.causes.join(",")),
+            ("environment", self.environments.join(",")),
+            ("detection", self.detection_text()),
+        ] {
+            if !text.is_empty() {
+                out.append_pair(key, &text);
             }
         }
-        if !self.severities.is_empty() {
-            out.append_pair("severity", &self.severity_text());
-        }
         out.append_pair("group_by", self.group_by.key());
-        if self.zone != Tz::UTC {
-            out.append_pair("tz", self.zone.name());
+        // Always: the zone that is used without one differs from reader to reader.
+        out.append_pair("tz", self.zone.name());
+        if self.hours == Hours::Business {
+            out.append_pair("hours", self.hours.key());
         }
         if self.raw {
             out.append_pair("raw", "true");
@@ -192,6 +209,14 @@ impl Scope {
         self.severities.iter().map(|s| format!("SEV{s}")).collect::<Vec<_>>().join(",")
     }
 
+    pub fn tier_text(&self) -> String {
+        self.tiers.iter().map(u8::to_string).collect::<Vec<_>>().join(",")
+    }
+
+    pub fn detection_text(&self) -> String {
+        self.detections.iter().map(|d| d.as_str()).collect::<Vec<_>>().join(",")
+    }
+
     /// `drill,merged`, or nothing.
     pub fn include_text(&self) -> String {
         [(self.include.drills, "drill"), (self.include.declined, "declined"), (self.include.merged, "merged")]
@@ -222,13 +247,21 @@ impl Scope {
             |text: String| text.strip_suffix(":00Z").map_or(text.clone(), |t| format!("{} UTC", t.replace('T', " ")));
         let (from, to) = (shown(self.from_text()), shown(self.to_text()));
         let mut text = format!("{from} to {to}, days in {}", self.zone.name());
-        for (what, list) in [("services", &self.services), ("teams", &self.teams)] {
+        for (what, list) in [
+            ("services ", self.services.join(", ")),
+            ("teams ", self.teams.join(", ")),
+            ("", self.severity_text().replace(',', ", ")),
+            ("tier ", self.tier_text().replace(',', ", ")),
+            ("cause ", self.causes.join(", ")),
+            ("environment ", self.environments.join(", ")),
+            ("noticed by ", self.detection_text().replace(',', ", ")),
+        ] {
             if !list.is_empty() {
-                let _ = write!(text, "; {what} {}", list.join(", "));
+                let _ = write!(text, "; {what}{list}");
             }
         }
-        if !self.severities.is_empty() {
-            let _ = write!(text, "; {}", self.severity_text().replace(',', ", "));
+        if self.hours == Hours::Business {
+            let _ = write!(text, "; {}", self.hours.words());
         }
         text.push_str(if self.raw { "; times as first recorded" } else { "; corrected times" });
         let include = self.include_text();
@@ -237,62 +270,6 @@ impl Scope {
         }
         text
     }
-
-    /// The group key of a moment: `2026-W07` (ISO weeks, from Monday) or `2026-02`, in the scope's
-    /// zone; `None` when the scope groups by something else.
-    pub fn period_key(&self, at: Timestamp) -> Option<String> {
-        period_key(self.group_by, at, self.zone)
-    }
-
-    /// The keys of all periods that the scope touches, empty ones included, up to `limit`.
-    pub fn period_keys(&self, limit: usize) -> Vec<String> {
-        let mut keys: Vec<String> = Vec::new();
-        let mut day = local_date(self.from, self.zone);
-        let last = local_date(self.to - TimeDelta::microseconds(1), self.zone);
-        while day <= last && keys.len() <= limit {
-            let Some((key, next)) = period_of(self.group_by, day) else { break };
-            keys.push(key);
-            day = next;
-        }
-        keys
-    }
-}
-
-/// The key of a period and the first day after it.
-fn period_of(group_by: GroupBy, day: NaiveDate) -> Option<(String, NaiveDate)> {
-    match group_by {
-        GroupBy::Week => {
-            let week = day.iso_week();
-            let days_left = 7 - i64::from(day.weekday().num_days_from_monday());
-            let next = day.checked_add_signed(TimeDelta::days(days_left))?;
-            Some((format!("{:04}-W{:02}", week.year(), week.week()), next))
-        }
-        GroupBy::Month => {
-            let next = day.with_day(1)?.checked_add_months(chrono::Months::new(1))?;
-            Some((day.format("%Y-%m").to_string(), next))
-        }
-        _ => None,
-    }
-}
-
-pub fn period_key(group_by: GroupBy, at: Timestamp, zone: Tz) -> Option<String> {
-    period_of(group_by, local_date(at, zone)).map(|(key, _)| key)
-}
-
-fn local_date(at: Timestamp, zone: Tz) -> NaiveDate {
-    at.to_datetime().with_timezone(&zone).date_naive()
-}
-
-/// Midnight, or the first moment after it where the clocks jump over midnight.
-pub fn start_of_day(date: NaiveDate, zone: Tz) -> Timestamp {
-    let midnight = date.and_time(chrono::NaiveTime::MIN);
-    (0..=12)
-        .find_map(|quarters| match zone.from_local_datetime(&(midnight + TimeDelta::minutes(15 * quarters))) {
-            LocalResult::Single(t) | LocalResult::Ambiguous(t, _) => Some(t.to_utc().into()),
-            LocalResult::None => None,
-        })
-        // No zone has ever skipped three hours from midnight but those that skipped a whole day.
-        .unwrap_or_else(|| midnight.and_utc().into())
 }
 
 /// A date (plus `days`, for a last day that is included) or an exact time.
@@ -327,12 +304,29 @@ fn choices(field: &str, text: &str, errors: &mut FieldErrors) -> Vec<String> {
     list
 }
 
-fn parse_severities(text: &str, errors: &mut FieldErrors) -> Vec<u8> {
+/// Numbers 1 to 4, with or without the prefix.
+fn parse_levels(field: &str, prefix: &str, text: &str, errors: &mut FieldErrors) -> Vec<u8> {
     let mut found = Vec::new();
-    for name in choices("severity", text, errors) {
-        match name.to_ascii_uppercase().trim_start_matches("SEV").parse() {
+    for name in choices(field, text, errors) {
+        match name.to_ascii_uppercase().trim_start_matches(prefix).trim().parse() {
             Ok(level @ 1..=4) => found.push(level),
-            _ => errors.add("severity", format!("'{name}' is none of SEV1, SEV2, SEV3, SEV4")),
+            _ => {
+                let shown = if field == "severity" { "SEV1, SEV2, SEV3, SEV4" } else { "1, 2, 3, 4" };
+                errors.add(field, format!("'{name}' is none of {shown}"));
+            }
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+fn parse_detections(text: &str, errors: &mut FieldErrors) -> Vec<Detection> {
+    let mut found = Vec::new();
+    for name in choices("detection", text, errors) {
+        match Detection::parse(&name) {
+            Some(detection) => found.push(detection),
+            None => errors.add("detection", Detection::unknown(&name)),
         }
     }
     found.sort_unstable();

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::reports::model::slices::{period_before, period_key, periods};
 
 fn now() -> Timestamp {
     Timestamp::parse("2026-11-23T13:45:00Z").expect("a time")
@@ -97,9 +98,26 @@ fn all_periods_are_listed_even_without_incidents() {
         ..ScopeQuery::default()
     };
     let scope = parse(&query).expect("valid");
-    assert_eq!(scope.period_keys(100), ["2026-W01", "2026-W02", "2026-W03"]);
-    assert_eq!(scope.grouped(GroupBy::Month).period_keys(100), ["2025-12", "2026-01"]);
-    assert!(scope.grouped(GroupBy::Team).period_keys(100).is_empty());
+    let keys = |group_by| periods(&scope, group_by).into_iter().map(|p| p.key).collect::<Vec<_>>();
+    assert_eq!(keys(GroupBy::Week), ["2026-W01", "2026-W02", "2026-W03"]);
+    assert_eq!(keys(GroupBy::Month), ["2025-12", "2026-01"]);
+    assert_eq!(keys(GroupBy::Quarter), ["2025-Q4", "2026-Q1"]);
+    assert_eq!(keys(GroupBy::Day).len(), 14);
+    assert!(keys(GroupBy::Team).is_empty());
+}
+
+#[test]
+fn the_period_that_is_over_is_the_whole_one_before() {
+    let before = |group_by, text: &str, zone| {
+        let (first, last) = period_before(group_by, at(text), zone).expect("a period");
+        (first.to_string(), last.to_string())
+    };
+    let days = |first: &str, last: &str| (first.to_owned(), last.to_owned());
+    assert_eq!(before(GroupBy::Month, "2028-03-01T00:00:00Z", Tz::UTC), days("2028-02-01", "2028-02-29"));
+    assert_eq!(before(GroupBy::Week, "2026-11-23T09:00:00Z", Tz::UTC), days("2026-11-16", "2026-11-22"));
+    assert_eq!(before(GroupBy::Quarter, "2026-01-15T00:00:00Z", Tz::UTC), days("2025-10-01", "2025-12-31"));
+    // Still February in New York.
+    assert_eq!(before(GroupBy::Month, "2028-03-01T00:00:00Z", chrono_tz::America::New_York), days("2028-01-01", "2028-01-31"));
 }
 
 #[test]
@@ -116,7 +134,7 @@ proptest! {
     fn a_scope_survives_its_url(
         from in 0_i64..2_000_000_000, length in 1_i64..400_000_000,
         severities in prop::collection::vec(1_u8..=4, 0..4), services in prop::collection::vec("[a-z][a-z0-9&= ü-]{0,8}", 0..4),
-        group in 0_usize..5, zone in 0_usize..chrono_tz::TZ_VARIANTS.len(), flags in 0_u8..16,
+        group in 0_usize..GroupBy::ALL.len(), zone in 0_usize..chrono_tz::TZ_VARIANTS.len(), flags in 0_u8..64,
     ) {
         let zone = chrono_tz::TZ_VARIANTS[zone];
         let query = ScopeQuery {
@@ -129,6 +147,11 @@ proptest! {
             raw: if flags & 1 > 0 { "true".into() } else { String::new() },
             include: [(2, "drill"), (4, "merged"), (8, "declined")].iter().filter(|(bit, _)| flags & bit > 0)
                 .map(|(_, name)| *name).collect::<Vec<_>>().join(","),
+            tier: if flags & 16 > 0 { "2,1".into() } else { String::new() },
+            cause: if flags & 16 > 0 { "change, capacity".into() } else { String::new() },
+            environment: if flags & 32 > 0 { "production".into() } else { String::new() },
+            detection: if flags & 32 > 0 { "staff,alert".into() } else { String::new() },
+            hours: if flags & 16 > 0 { "business".into() } else { String::new() },
             ..ScopeQuery::default()
         };
         let scope = parse(&query).expect("valid");
@@ -144,6 +167,11 @@ proptest! {
                 "tz" => again.tz = value,
                 "raw" => again.raw = value,
                 "include" => again.include = value,
+                "tier" => again.tier = value,
+                "cause" => again.cause = value,
+                "environment" => again.environment = value,
+                "detection" => again.detection = value,
+                "hours" => again.hours = value,
                 other => panic!("unknown key {other}"),
             }
         }
@@ -154,7 +182,8 @@ proptest! {
     fn hostile_filters_never_panic(text in ".{0,40}") {
         let query = ScopeQuery {
             from: text.clone(), to: text.clone(), service: text.clone(), team: text.clone(), severity: text.clone(),
-            group_by: text.clone(), tz: text.clone(), raw: text.clone(), include: text,
+            group_by: text.clone(), tz: text.clone(), raw: text.clone(), include: text.clone(), tier: text.clone(),
+            cause: text.clone(), environment: text.clone(), detection: text.clone(), hours: text,
         };
         let _ = parse(&query);
     }

@@ -1,10 +1,11 @@
-//! The SQL of what needs attention: overdue follow-ups, missing postmortems, who noticed first.
+//! The SQL of what needs attention: overdue follow-ups, missing postmortems, stale runbooks.
 
 use crate::args;
 use crate::clock::Timestamp;
 use crate::db::{Db, Where};
 use crate::error::Result;
 use crate::incidents::{Viewer, visible};
+use crate::reports::model::compute::Share;
 use crate::reports::model::scope::Scope;
 
 /// A follow-up whose date has passed.
@@ -57,25 +58,54 @@ fn began_in(scope: &Scope, viewer: Viewer) -> Where {
     w
 }
 
-/// Severe incidents that are over, newest first, without a published postmortem.
-pub async fn unwritten(db: &Db, scope: &Scope, viewer: Viewer, limit: i64) -> Result<Vec<Unwritten>> {
+/// Severe incidents that are over, newest first, without a published postmortem; and how many there are.
+pub async fn unwritten(db: &Db, scope: &Scope, viewer: Viewer, limit: i64) -> Result<(Vec<Unwritten>, i64)> {
+    const FROM: &str = "FROM incidents i LEFT JOIN postmortems p ON p.incident_id = i.id AND p.state = 'published'";
     let mut w = began_in(scope, viewer);
     w.and_raw("i.severity IN ('SEV1', 'SEV2') AND i.status IN ('resolved', 'closed') AND p.id IS NULL");
+    let (sql, args) = w.statement(&format!("SELECT COUNT(*) {FROM}"), "");
+    let total = db.fetch_scalar(sql, args).await?;
     let most = w.bind(limit);
     let (sql, args) = w.statement(
-        "SELECT i.id, i.title, i.severity, i.started_at FROM incidents i \
-         LEFT JOIN postmortems p ON p.incident_id = i.id AND p.state = 'published'",
+        &format!("SELECT i.id, i.title, i.severity, i.started_at {FROM}"),
         &format!("ORDER BY i.started_at DESC, i.id DESC LIMIT {most}"),
     );
-    db.fetch_all(sql, args).await
+    Ok((db.fetch_all(sql, args).await?, total))
 }
 
-/// How many incidents of the period were first noticed by an alert, a person and so on.
-pub async fn noticed_by(db: &Db, scope: &Scope, viewer: Viewer) -> Result<Vec<(String, i64)>> {
-    let (sql, args) = began_in(scope, viewer).statement(
-        "SELECT m.source, COUNT(*) FROM incidents i \
-         JOIN incident_milestones m ON m.incident_id = i.id AND m.name = 'detected'",
-        "GROUP BY m.source ORDER BY COUNT(*) DESC, m.source",
+/// A runbook whose review is overdue.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct StaleRunbook {
+    pub slug: String,
+    pub title: String,
+    pub owner: String,
+    pub review_by: Timestamp,
+}
+
+/// The longest overdue first, at most `limit`, and how many there are.
+pub async fn stale_runbooks(db: &Db, now: Timestamp, limit: i64) -> Result<(Vec<StaleRunbook>, i64)> {
+    let rows = db
+        .fetch_all(
+            "SELECT slug, title, owner, review_by FROM runbooks WHERE archived_at IS NULL AND review_by < $1 \
+             ORDER BY review_by, id LIMIT $2",
+            args![now, limit],
+        )
+        .await?;
+    let all = "SELECT COUNT(*) FROM runbooks WHERE archived_at IS NULL AND review_by < $1";
+    Ok((rows, db.fetch_scalar(all, args![now]).await?))
+}
+
+/// Of the follow-ups that fell due in the period, up to now: how many were done by then.
+pub async fn on_time(db: &Db, scope: &Scope, viewer: Viewer, now: Timestamp) -> Result<Share> {
+    let mut w = Where::new();
+    visible(&mut w, viewer);
+    w.and_raw("t.kind = 'follow_up' AND t.state <> 'cancelled'");
+    w.and_all("t.due_at >= ? AND t.due_at < ?", args![scope.from, scope.to.min(now)]);
+    let (sql, args) = w.statement(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN t.done_at <= t.due_at THEN 1 ELSE 0 END), 0) AS BIGINT) \
+         FROM incident_tasks t JOIN incidents i ON i.id = t.incident_id",
+        "",
     );
-    db.fetch_all(sql, args).await
+    let (of, part): (i64, i64) = db.fetch_one(sql, args).await?;
+    Ok(Share { part: usize::try_from(part).unwrap_or(0), of: usize::try_from(of).unwrap_or(0) })
 }

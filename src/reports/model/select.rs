@@ -1,0 +1,257 @@
+//! Who counts, with which durations, and who is left out and why.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::business;
+use super::facts::{Block, Fact, NO_TIME, Standing, Times};
+use super::measures::{Basis, Definition, Hours, Kinds, Measure};
+use super::reasons::{Excluded, Reason};
+use super::scope::Scope;
+use crate::incidents::model::MilestoneName;
+
+/// What the catalogue says of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    pub slug: String,
+    pub team: String,
+    /// 1 to 4.
+    pub tier: u8,
+}
+
+/// All incidents as they were at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    pub blocks: Vec<Arc<Block>>,
+    pub services: Arc<HashMap<i64, Service>>,
+    /// Differs whenever any of it differs.
+    pub version: u64,
+}
+
+/// Who looks: private incidents count only for those who may see them.
+#[derive(Clone, Debug, Default)]
+pub struct Eyes {
+    pub all: bool,
+    /// Private incidents that name the viewer.
+    pub named: HashSet<i64>,
+}
+
+impl Eyes {
+    pub fn see(&self, fact: &Fact) -> bool {
+        self.all || !fact.private || self.named.contains(&fact.number)
+    }
+}
+
+/// Lines to stay under, in microseconds, by measure and severity.
+pub type Targets = BTreeMap<(String, u8), i64>;
+
+/// What is asked: over which incidents, and which measures.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub scope: Scope,
+    /// At most 32.
+    pub definitions: Vec<Definition>,
+    pub targets: Targets,
+}
+
+impl Question {
+    pub fn new(scope: Scope, definitions: Vec<Definition>) -> Self {
+        let definitions = definitions.into_iter().take(32).map(|d| d.in_hours(scope.hours)).collect();
+        Self { scope, definitions, targets: Targets::new() }
+    }
+
+    pub fn of(scope: &Scope, measures: &[Measure]) -> Self {
+        Self::new(scope.clone(), Measure::definitions(measures))
+    }
+
+    #[must_use]
+    pub fn with_targets(mut self, targets: Targets) -> Self {
+        self.targets = targets;
+        self
+    }
+
+    /// The same question about another period.
+    #[must_use]
+    pub fn about(&self, scope: Scope) -> Self {
+        Self { scope, ..self.clone() }
+    }
+
+    pub fn target(&self, place: usize, severity: u8) -> Option<i64> {
+        let key = &self.definitions.get(place)?.key;
+        self.targets.get(&(key.to_string(), severity)).copied()
+    }
+}
+
+/// One counted incident: where it is kept, and the moment that places it in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Picked {
+    block: u32,
+    fact: u32,
+    pub anchor: i64,
+}
+
+/// The answer's raw material: counted incidents with their durations beside them.
+pub struct Selection<'a> {
+    pub snapshot: &'a Snapshot,
+    pub question: &'a Question,
+    pub picked: Vec<Picked>,
+    /// For each definition one value per counted incident, in microseconds; [`NO_TIME`] for none. Of a
+    /// distance between incidents it is the moment at which this one began.
+    pub values: Vec<Vec<i64>>,
+    /// By number.
+    pub excluded: Vec<Excluded>,
+}
+
+impl<'a> Selection<'a> {
+    pub fn of(snapshot: &'a Snapshot, question: &'a Question, eyes: &Eyes) -> Self {
+        let values = vec![Vec::new(); question.definitions.len()];
+        let mut selection = Self { snapshot, question, picked: Vec::new(), values, excluded: Vec::new() };
+        for (place, block) in (0..).zip(&snapshot.blocks) {
+            let gate = Gate::of(block, &snapshot.services, &question.scope);
+            for (at, fact) in (0..).zip(&block.facts) {
+                if eyes.see(fact) && gate.passes(fact, &question.scope) {
+                    selection.consider(block, fact, (place, at));
+                }
+            }
+        }
+        selection.excluded.sort_unstable();
+        selection
+    }
+
+    fn consider(&mut self, block: &Block, fact: &Fact, (at_block, at_fact): (u32, u32)) {
+        let scope = &self.question.scope;
+        let times = block.times(fact, scope.raw);
+        let anchor = match place(fact, &times, scope) {
+            Ok(anchor) => anchor,
+            Err(Some(reason)) => return self.excluded.push(Excluded { number: fact.number, reason, missing: 0 }),
+            Err(None) => return,
+        };
+        self.picked.push(Picked { block: at_block, fact: at_fact, anchor });
+        let mut missing: Vec<(Reason, u32)> = Vec::new();
+        for (i, (definition, values)) in self.question.definitions.iter().zip(&mut self.values).enumerate() {
+            let value = value(definition, fact, &times, scope);
+            values.push(value.unwrap_or(NO_TIME));
+            if let Err(reason) = value {
+                match missing.iter_mut().find(|(known, _)| *known == reason) {
+                    Some((_, bits)) => *bits |= 1 << i,
+                    None => missing.push((reason, 1 << i)),
+                }
+            }
+        }
+        let number = fact.number;
+        self.excluded.extend(missing.into_iter().map(|(reason, missing)| Excluded { number, reason, missing }));
+    }
+
+    pub fn block(&self, picked: Picked) -> &'a Block {
+        // A picked place was taken from these very blocks.
+        self.snapshot.blocks.get(picked.block as usize).map_or(&EMPTY, Arc::as_ref)
+    }
+
+    pub fn fact(&self, picked: Picked) -> &'a Fact {
+        self.block(picked).facts.get(picked.fact as usize).unwrap_or(&NOBODY)
+    }
+
+    pub const fn place_of(&self, picked: Picked) -> (usize, usize) {
+        (picked.block as usize, picked.fact as usize)
+    }
+
+    /// The duration of the `i`th counted incident by a definition.
+    pub fn value(&self, definition: usize, i: usize) -> Option<i64> {
+        self.values.get(definition)?.get(i).copied().filter(|v| *v != NO_TIME)
+    }
+}
+
+static EMPTY: Block = Block { facts: Vec::new(), sets: Vec::new(), names: Vec::new(), raws: Vec::new() };
+static NOBODY: std::sync::LazyLock<Fact> = std::sync::LazyLock::new(|| Fact::empty(0));
+
+/// Which sets and names of a block pass the filters: decided once for all incidents that share them.
+struct Gate {
+    sets: Vec<bool>,
+    causes: Vec<bool>,
+    environments: Vec<bool>,
+}
+
+impl Gate {
+    fn of(block: &Block, services: &HashMap<i64, Service>, scope: &Scope) -> Self {
+        let any = |wanted: &[String], has: &str| wanted.is_empty() || wanted.iter().any(|w| w == has);
+        let passes = |set: &Vec<i64>| {
+            let known = || set.iter().filter_map(|id| services.get(id));
+            (scope.services.is_empty() || known().any(|s| scope.services.contains(&s.slug)))
+                && (scope.teams.is_empty() || known().any(|s| scope.teams.contains(&s.team)))
+                && (scope.tiers.is_empty() || known().any(|s| scope.tiers.contains(&s.tier)))
+        };
+        Self {
+            sets: block.sets.iter().map(passes).collect(),
+            causes: block.names.iter().map(|name| any(&scope.causes, name)).collect(),
+            environments: block.names.iter().map(|name| any(&scope.environments, name)).collect(),
+        }
+    }
+
+    /// A record that fails a filter is not part of the question, so it is not listed as left out either.
+    fn passes(&self, fact: &Fact, scope: &Scope) -> bool {
+        let at = |list: &[bool], place: u16| list.get(usize::from(place)).copied().unwrap_or(false);
+        (scope.severities.is_empty() || scope.severities.contains(&fact.severity))
+            && (scope.detections.is_empty() || scope.detections.contains(&fact.detection))
+            && at(&self.sets, fact.set)
+            && at(&self.causes, fact.cause)
+            && at(&self.environments, fact.environment)
+    }
+}
+
+/// The moment that places a counted incident; else why it is not counted, or nothing when it lies wholly
+/// elsewhere.
+fn place(fact: &Fact, times: &Times, scope: &Scope) -> Result<i64, Option<Reason>> {
+    let Some(anchor) = times.start() else { return Err(Some(Reason::NoStart)) };
+    let (from, to) = (scope.from.as_micros(), scope.to.as_micros());
+    let within = |at: i64| from <= at && at < to;
+    if !within(anchor) {
+        let spans = || anchor < from && (fact.open || times.known().max().is_some_and(|last| last >= to));
+        let touches = times.known().any(within) || spans();
+        return Err(touches.then_some(Reason::OutsideWindow));
+    }
+    match fact.standing {
+        Standing::Drill if !scope.include.drills => Err(Some(Reason::Drill)),
+        Standing::Declined if !scope.include.declined => Err(Some(Reason::Declined)),
+        Standing::Merged if !scope.include.merged => Err(Some(Reason::Merged)),
+        _ => Ok(anchor),
+    }
+}
+
+fn value(definition: &Definition, fact: &Fact, times: &Times, scope: &Scope) -> Result<i64, Reason> {
+    if !definition.severities.is_empty() && !definition.severities.contains(&fact.severity)
+        || !of_kind(definition.kinds, fact)
+    {
+        return Err(Reason::NotMeant);
+    }
+    match definition.basis {
+        Basis::Span { from, to } => {
+            let (start, end) = span(times, from, to, fact.open)?;
+            Ok(if definition.hours == Hours::Business { business::between(start, end, scope.zone) } else { end - start })
+        }
+        Basis::BetweenStarts => {
+            times.get(MilestoneName::ImpactStarted).ok_or(Reason::Missing(MilestoneName::ImpactStarted))
+        }
+        Basis::Silence if fact.silence >= 0 => Ok(fact.silence),
+        Basis::Silence => Err(if fact.open { Reason::Open } else { Reason::Silent }),
+        Basis::InState(state) => match fact.states.get(state) {
+            Some(spent) if *spent >= 0 => Ok(*spent),
+            _ => Err(Reason::NoState(u8::try_from(state).unwrap_or(u8::MAX))),
+        },
+    }
+}
+
+fn of_kind(kinds: Kinds, fact: &Fact) -> bool {
+    match (fact.standing, fact.backfilled) {
+        _ if kinds == Kinds::ALL => true,
+        (Standing::Drill, _) => kinds.drill,
+        (_, true) => kinds.backfilled,
+        (_, false) => kinds.real,
+    }
+}
+
+/// Both ends of a duration; equal ends are a value of 0, turned ones a fault of the data.
+fn span(times: &Times, from: MilestoneName, to: MilestoneName, open: bool) -> Result<(i64, i64), Reason> {
+    let start = times.get(from).ok_or(Reason::Missing(from))?;
+    let end = times.get(to).ok_or(if open { Reason::Open } else { Reason::Missing(to) })?;
+    if end < start { Err(Reason::OutOfOrder(from, to)) } else { Ok((start, end)) }
+}
