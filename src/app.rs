@@ -66,6 +66,7 @@ pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
         .panel(suspects::panel::SuspectsPanel)
         .panel(runbooks)
         .panel(postmortems::PostmortemPanel)
+        .panel(reports::ClassesPanel)
         .dashboard(alerts::hooks::LooseAlerts)
         .evidence(alerts::hooks::AlertEvidence)
         .evidence(deployments::evidence::DeploymentEvidence)

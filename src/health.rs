@@ -1,5 +1,6 @@
 //! Whether Faultline lives, is ready, and how it does, for probes and Prometheus.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -7,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
 use crate::error::{Error, Result};
+use crate::reports;
 use crate::state::AppState;
 use crate::web::{Access, Routes};
 
@@ -28,7 +30,11 @@ async fn ready(State(state): State<AppState>) -> Result<&'static str> {
 }
 
 /// Prometheus text for who brings the token of `FAULTLINE_METRICS_TOKEN`; closed when none is set.
-async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> Result<Response> {
+async fn metrics(
+    State(state): State<AppState>,
+    Extension(ledger): Extension<reports::Ledger>,
+    headers: HeaderMap,
+) -> Result<Response> {
     let expected = state.config.metrics_token.as_deref().ok_or(Error::Unauthenticated)?;
     let given = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
     let matches: bool = given.is_some_and(|g| g.as_bytes().ct_eq(expected.as_bytes()).into());
@@ -36,12 +42,15 @@ async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> Result<Re
         return Err(Error::Unauthenticated);
     }
     let up = i32::from(state.db.ping().await.is_ok());
-    let text = format!(
+    let mut text = format!(
         "# HELP faultline_build_info Version of this binary.\n# TYPE faultline_build_info gauge\n\
          faultline_build_info{{version=\"{}\"}} 1\n\
          # HELP faultline_database_up Whether the database answers.\n# TYPE faultline_database_up gauge\n\
          faultline_database_up {up}\n",
         env!("CARGO_PKG_VERSION"),
     );
+    if up == 1 {
+        text.push_str(&reports::gauges::text(&state, &ledger).await?);
+    }
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }

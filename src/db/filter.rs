@@ -61,6 +61,19 @@ impl Where {
         self
     }
 
+    /// `column IN (…) tail`, for a list inside of a subquery that the tail closes.
+    pub fn and_any_inside<V: Into<Value>>(
+        &mut self,
+        column: &'static str,
+        values: impl IntoIterator<Item = V>,
+        tail: &'static str,
+    ) -> &mut Self {
+        let list: Vec<String> = values.into_iter().map(|v| self.bind(v)).collect();
+        let list = if list.is_empty() { "NULL".to_owned() } else { list.join(", ") };
+        self.clauses.push(format!("{column} IN ({list}){tail}"));
+        self
+    }
+
     /// Binds a value and gives its placeholder, for parts after the WHERE (LIMIT) or inside joins.
     pub fn bind(&mut self, value: impl Into<Value>) -> String {
         self.args.push(value.into());

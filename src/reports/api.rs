@@ -13,23 +13,69 @@ use super::model::measures::Measure;
 use super::model::scope::ScopeQuery;
 use super::model::select::Question;
 use super::service::{Desk, Overview, attention};
+use super::store;
 use super::web::overview::slices;
-use crate::error::Result;
-use crate::web::{Access, Cx, Routes};
+use crate::clock::Timestamp;
+use crate::error::{FieldErrors, Result};
+use crate::web::{Access, ApiJson, Cx, Routes};
 
 pub fn routes() -> Routes {
-    Routes::new().get("/api/v1/reports/mttr", Access::VIEWER, mttr).get(
-        "/api/v1/reports/overview",
-        Access::VIEWER,
-        overview,
-    )
+    Routes::new()
+        .get("/api/v1/reports/mttr", Access::VIEWER, mttr)
+        .get("/api/v1/reports/overview", Access::VIEWER, overview)
+        .post("/api/v1/commits", Access::RESPONDER, put_commits)
 }
 
-async fn mttr(cx: Cx, Extension(ledger): Extension<Ledger>, Query(query): Query<ScopeQuery>) -> Result<Json<ReportJson>> {
+async fn mttr(
+    cx: Cx,
+    Extension(ledger): Extension<Ledger>,
+    Query(query): Query<ScopeQuery>,
+) -> Result<Json<ReportJson>> {
     let scope = scope_of(&cx, &query).await?;
     let desk = Desk::open(&ledger, &cx.state.db, viewer(cx.actor()?), cx.now()).await?;
     let question = Question::of(&scope, &Measure::SHARED).with_targets(desk.targets.clone());
     Ok(Json(ReportJson::of(&*desk.report(&question).await?)))
+}
+
+/// One commit, as a build tells of it.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct CommitInput {
+    sha: String,
+    /// RFC 3339.
+    committed_at: String,
+}
+
+/// At most this many in one call.
+const MOST_COMMITS: usize = 1_000;
+
+/// Remembers when commits were made: where a deployment's lead time begins.
+async fn put_commits(cx: Cx, ApiJson(commits): ApiJson<Vec<CommitInput>>) -> Result<Json<serde_json::Value>> {
+    let mut errors = FieldErrors::default();
+    if commits.len() > MOST_COMMITS {
+        errors.add("commits", format!("at most {MOST_COMMITS} at once"));
+    }
+    let mut checked = Vec::new();
+    for (i, commit) in commits.iter().take(MOST_COMMITS).enumerate() {
+        let sha = commit.sha.trim().to_lowercase();
+        if sha.is_empty() || sha.len() > 100 || !sha.bytes().all(|b| b.is_ascii_hexdigit()) {
+            errors.add(&format!("{i}.sha"), format!("'{}' is not a commit's hash", commit.sha));
+        }
+        match Timestamp::parse(&commit.committed_at) {
+            Some(at) if at <= cx.now() => checked.push((sha, at)),
+            Some(_) => errors.add(&format!("{i}.committed_at"), "lies in the future"),
+            None => {
+                errors.add(&format!("{i}.committed_at"), format!("'{}' is not an RFC 3339 time", commit.committed_at))
+            }
+        }
+    }
+    errors.into_result()?;
+    let tx = cx.state.db.begin().await?;
+    for (sha, at) in &checked {
+        store::changes::put_commit(&tx, sha, *at, cx.now()).await?;
+    }
+    tx.commit().await?;
+    Ok(Json(serde_json::json!({ "kept": checked.len() })))
 }
 
 /// Everything that `/reports` shows.
@@ -81,7 +127,11 @@ struct OutlierJson {
     seconds: f64,
 }
 
-async fn overview(cx: Cx, Extension(ledger): Extension<Ledger>, Query(query): Query<ScopeQuery>) -> Result<Json<OverviewJson>> {
+async fn overview(
+    cx: Cx,
+    Extension(ledger): Extension<Ledger>,
+    Query(query): Query<ScopeQuery>,
+) -> Result<Json<OverviewJson>> {
     let scope = scope_of(&cx, &query).await?;
     let desk = Desk::open(&ledger, &cx.state.db, viewer(cx.actor()?), cx.now()).await?;
     let question = desk.question(&scope);

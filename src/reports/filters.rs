@@ -57,7 +57,16 @@ impl Filters {
             .question(&scope)
             .definitions
             .iter()
-            .map(|d| (d.key.to_string(), if d.short == d.name { d.name.to_string() } else { format!("{}: {}", d.short, d.name.to_lowercase()) }))
+            .map(|d| {
+                (
+                    d.key.to_string(),
+                    if d.short == d.name {
+                        d.name.to_string()
+                    } else {
+                        format!("{}: {}", d.short, d.name.to_lowercase())
+                    },
+                )
+            })
             .collect();
         let drawn = match query.measure.trim() {
             "" => MTTR,
@@ -84,7 +93,9 @@ impl Filters {
     /// Whether a filter of the folded part is set or complained about.
     pub fn is_unfolded(&self) -> bool {
         let t = &self.typed;
-        [&t.tier, &t.cause, &t.environment, &t.detection, &t.tz, &t.raw, &t.include, &t.hours].iter().any(|v| !v.trim().is_empty())
+        [&t.tier, &t.cause, &t.environment, &t.detection, &t.tz, &t.raw, &t.include, &t.hours]
+            .iter()
+            .any(|v| !v.trim().is_empty())
     }
 
     /// Folded fields that are plain text: name, label, example, value.
@@ -133,7 +144,11 @@ fn ready(action: &str, query: &str, now: Timestamp, typed: &ScopeQuery) -> Vec<R
                 }
             }
             kept.append_pair("from", &from);
-            Ready { label, href: format!("{action}?{}", kept.finish()), current: typed.from == from && typed.to.is_empty() }
+            Ready {
+                label,
+                href: format!("{action}?{}", kept.finish()),
+                current: typed.from == from && typed.to.is_empty(),
+            }
         })
         .collect()
 }

@@ -1,7 +1,9 @@
-//! What reports do by themselves: fold what changed, and keep the ledger of this process warm.
+//! What reports do by themselves: fold what changed, freeze what is scheduled, and keep the ledger of this
+//! process warm.
 
 use std::time::Duration;
 
+use super::frozen;
 use super::ledger::{self, Ledger};
 use crate::error::Result;
 use crate::state::AppState;
@@ -20,6 +22,14 @@ pub async fn run_once(state: &AppState) -> Result<usize> {
     }
 }
 
+/// Freezes and announces the scheduled reports that are due; tells how many.
+///
+/// # Errors
+/// `Unavailable` when the database is away; the next round mends it.
+pub async fn run_due(state: &AppState, ledger: &Ledger) -> Result<usize> {
+    frozen::run_due(state, ledger).await
+}
+
 /// Rounds until the process ends.
 pub fn spawn(state: AppState, ledger: Ledger) {
     const PAUSE: Duration = Duration::from_secs(20);
@@ -27,10 +37,11 @@ pub fn spawn(state: AppState, ledger: Ledger) {
         loop {
             let done = async {
                 run_once(&state).await?;
-                ledger.snapshot(&state.db, state.now()).await
+                ledger.snapshot(&state.db, state.now()).await?;
+                run_due(&state, &ledger).await
             };
             if let Err(error) = done.await {
-                tracing::warn!(%error, "folding incidents for the reports failed");
+                tracing::warn!(%error, "the reports' round failed");
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -9,22 +9,27 @@
 
 mod api;
 mod attention;
+mod classes;
 pub mod export;
 mod filters;
+mod frozen;
+pub mod gauges;
 pub mod jobs;
 pub mod json;
 pub mod ledger;
 pub mod model;
 pub mod service;
+mod sheets;
 mod store;
 pub mod view;
 mod web;
 
 use crate::web::Routes;
 
+pub use classes::ClassesPanel;
 pub use ledger::Ledger;
 
 /// Needs a [`Ledger`] as an extension of the router.
 pub fn routes() -> Routes {
-    web::routes().merge(api::routes())
+    web::routes().merge(api::routes()).merge(classes::routes())
 }

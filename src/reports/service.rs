@@ -220,11 +220,8 @@ fn behind(snapshot: &Snapshot, question: &Question, eyes: &Eyes, key: &str, plac
     let in_group = |i: usize| key.is_empty() || wanted.is_some_and(|p| membership.of(&selection, i).contains(&p));
     let has_value = |i: usize| place.is_none_or(|place| selection.value(place, i).is_some());
     let mut chosen: Vec<usize> = (0..selection.picked.len()).filter(|i| in_group(*i) && has_value(*i)).collect();
-    let distances: Vec<bool> = question
-        .definitions
-        .iter()
-        .map(|d| d.basis == super::model::measures::Basis::BetweenStarts)
-        .collect();
+    let distances: Vec<bool> =
+        question.definitions.iter().map(|d| d.basis == super::model::measures::Basis::BetweenStarts).collect();
     chosen.sort_by_key(|i| {
         let picked = selection.picked.get(*i).copied();
         let by_value = place.filter(|p| distances.get(*p) == Some(&false)).and_then(|p| selection.value(p, *i));

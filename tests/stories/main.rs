@@ -19,6 +19,7 @@ mod live;
 mod openapi;
 mod permissions;
 mod postmortems;
+mod report_pages;
 mod reports;
 mod rooms;
 mod runbooks;

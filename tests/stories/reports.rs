@@ -7,7 +7,7 @@ use faultline::services;
 
 use crate::support::{Backend, TestApp};
 
-const QUARTER: &str = "from=2026-09-01&to=2026-11-23";
+pub const QUARTER: &str = "from=2026-09-01&to=2026-11-23";
 
 /// Minutes from the start of the impact: detected, acknowledged, mitigated, resolved.
 struct Fixture {
@@ -59,7 +59,7 @@ const INCIDENTS: [Fixture; 9] = [
     real("Over the border", "SEV4", "cart", "2026-08-31T23:50:00Z", [5, 6, 20, 45]),
 ];
 
-async fn fill(app: &TestApp) {
+pub async fn fill(app: &TestApp) {
     let tx = app.state.db.begin().await.unwrap();
     let now = app.state.now();
     for (slug, team) in [("cart", "Shop"), ("payments", "Money")] {
@@ -255,7 +255,9 @@ async fn edit(app: &TestApp, seeded: &mut faultline::seeded::Seeded) {
     match seeded.below(9) {
         0 => {
             let severity = word(&["SEV1", "SEV2", "SEV3", "SEV4"], seeded);
-            tx.execute("UPDATE incidents SET severity = $1 WHERE id = $2", faultline::args![severity, id]).await.unwrap();
+            tx.execute("UPDATE incidents SET severity = $1 WHERE id = $2", faultline::args![severity, id])
+                .await
+                .unwrap();
         }
         1 => {
             let private = seeded.chance(0.5);
@@ -263,15 +265,23 @@ async fn edit(app: &TestApp, seeded: &mut faultline::seeded::Seeded) {
         }
         2 => {
             let name = word(&["impact_started", "detected", "mitigated"], seeded);
-            tx.execute("UPDATE incident_milestones SET at = $1 WHERE incident_id = $2 AND name = $3", faultline::args![at, id, name])
-                .await
-                .unwrap();
+            tx.execute(
+                "UPDATE incident_milestones SET at = $1 WHERE incident_id = $2 AND name = $3",
+                faultline::args![at, id, name],
+            )
+            .await
+            .unwrap();
         }
         3 => {
             tx.execute("DELETE FROM incident_services WHERE incident_id = $1", faultline::args![id]).await.unwrap();
         }
         4 => {
-            let input = DeclareInput { title: "One more".into(), severity: "SEV3".into(), services: vec!["cart".into()], ..DeclareInput::default() };
+            let input = DeclareInput {
+                title: "One more".into(),
+                severity: "SEV3".into(),
+                services: vec!["cart".into()],
+                ..DeclareInput::default()
+            };
             incidents::declare(&tx, &input.normalize(now, Source::Person).unwrap(), &by, now).await.unwrap();
         }
         5 => {

@@ -151,10 +151,9 @@ impl Drafts {
     }
 
     async fn milestones(&mut self, db: &Db, ids: &Ids) -> Result<()> {
-        let (sql, args) = ids.parts().statement(
-            "SELECT x.incident_id, x.name, x.at, x.raw_at, x.source FROM incident_milestones x",
-            "",
-        );
+        let (sql, args) = ids
+            .parts()
+            .statement("SELECT x.incident_id, x.name, x.at, x.raw_at, x.source FROM incident_milestones x", "");
         for row in db.fetch_all::<Milestone>(sql, args).await? {
             let name = MilestoneName::parse(&row.name)
                 .ok_or_else(|| Error::Internal(format!("incident {} has a '{}'", row.incident_id, row.name)))?;

@@ -84,11 +84,7 @@ impl Ledger {
         marked.hash(&mut hasher);
         let mut blocks = self.blocks(db, &mut hasher).await?;
         apply(db, &mut blocks, &marked.iter().map(|m| m.0).collect::<Vec<_>>()).await?;
-        Ok(Snapshot {
-            blocks: blocks.into_values().collect(),
-            services: Arc::new(services),
-            version: hasher.finish(),
-        })
+        Ok(Snapshot { blocks: blocks.into_values().collect(), services: Arc::new(services), version: hasher.finish() })
     }
 
     /// The folded blocks; those that changed since the last time are read again.

@@ -49,7 +49,8 @@ fn whole_days(first: NaiveDate, end: NaiveDate, zone: Tz) -> i64 {
     if days <= 0 {
         return 0;
     }
-    let (weeks, walked) = if days > EXACT_DAYS { ((days - EXACT_DAYS) / 7, days - (days - EXACT_DAYS) / 7 * 7) } else { (0, days) };
+    let (weeks, walked) =
+        if days > EXACT_DAYS { ((days - EXACT_DAYS) / 7, days - (days - EXACT_DAYS) / 7 * 7) } else { (0, days) };
     let by_week = TimeDelta::hours(i64::from(CLOSES - OPENS) * 5).num_microseconds().unwrap_or(0);
     let single: i64 = first
         .iter_days()

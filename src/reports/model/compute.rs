@@ -214,7 +214,9 @@ impl Selection<'_> {
                 // With a filter, a group that was not asked for would show only a part of its incidents.
                 .filter_map(|s| match by {
                     GroupBy::Team => (scope.teams.is_empty() || scope.teams.contains(&s.team)).then(|| s.team.clone()),
-                    GroupBy::Tier => (scope.tiers.is_empty() || scope.tiers.contains(&s.tier)).then(|| s.tier.to_string()),
+                    GroupBy::Tier => {
+                        (scope.tiers.is_empty() || scope.tiers.contains(&s.tier)).then(|| s.tier.to_string())
+                    }
                     _ => (scope.services.is_empty() || scope.services.contains(&s.slug)).then(|| s.slug.clone()),
                 })
                 .filter(|name| !name.is_empty())

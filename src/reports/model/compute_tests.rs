@@ -33,7 +33,8 @@ fn everything() -> Eyes {
 
 /// Services 1 to 4: a and b of team one, c and d of none; tiers 1 to 4.
 fn snapshot(incidents: Vec<Loose>) -> Snapshot {
-    let service = |id: i64, slug: &str, team: &str| (id, Service { slug: slug.into(), team: team.into(), tier: id as u8 });
+    let service =
+        |id: i64, slug: &str, team: &str| (id, Service { slug: slug.into(), team: team.into(), tier: id as u8 });
     let services = [service(1, "a", "one"), service(2, "b", "one"), service(3, "c", ""), service(4, "d", "")];
     // Two blocks, so that what stands once per block is looked up in the right one.
     let (odd, even): (Vec<_>, Vec<_>) = incidents.into_iter().partition(|i| i.fact.number % 2 == 1);
@@ -187,7 +188,10 @@ fn a_cause_that_comes_back_is_recurring_and_targets_count_by_severity() {
     assert_eq!(found.total.counts.recurring, Share { part: 1, of: 4 });
     assert_eq!(found.total.within[3], Share { part: 2, of: 5 });
     assert_eq!(found.total.within[0], Share::default());
-    assert_eq!(found.groups.iter().map(|g| (g.key.as_str(), g.n)).collect::<Vec<_>>(), [(NONE_KEY, 1), ("capacity", 1), ("change", 3)]);
+    assert_eq!(
+        found.groups.iter().map(|g| (g.key.as_str(), g.n)).collect::<Vec<_>>(),
+        [(NONE_KEY, 1), ("capacity", 1), ("change", 3)]
+    );
 }
 
 /// Any mix of known and unknown times, in and out of order, in and around the month.
@@ -196,8 +200,8 @@ fn any_incident() -> impl Strategy<Value = Loose> {
     let standing = prop::sample::select(vec![Standing::Counted, Standing::Counted, Standing::Drill, Standing::Merged]);
     let services = prop::collection::vec(1_i64..=4, 0..3);
     let words = ("(|x|y)", "(|prod)");
-    (prop::array::uniform8(minute), 1_u8..=4, standing, any::<bool>(), services, words, -1_i64..900, 0_usize..8).prop_map(
-        |(minutes, severity, standing, open, services, (cause, environment), silence, detection)| {
+    (prop::array::uniform8(minute), 1_u8..=4, standing, any::<bool>(), services, words, -1_i64..900, 0_usize..8)
+        .prop_map(|(minutes, severity, standing, open, services, (cause, environment), silence, detection)| {
             let mut times = Times::default();
             for (name, minute) in MilestoneName::ALL.iter().zip(minutes) {
                 times.set(*name, minute.map(at));
@@ -213,8 +217,7 @@ fn any_incident() -> impl Strategy<Value = Loose> {
                 ..Fact::empty(0)
             };
             Loose { fact, raw: times, services, cause, environment }
-        },
-    )
+        })
 }
 
 /// The groups that an incident belongs to.
@@ -223,7 +226,9 @@ fn keys_of(incident: &Loose, anchor: i64, scope: &Scope) -> Vec<String> {
     let or_none = |list: Vec<String>| if list.is_empty() { vec!["(none)".to_owned()] } else { list };
     let named = |text: &String| or_none(if text.is_empty() { vec![] } else { vec![text.clone()] });
     match scope.group_by {
-        GroupBy::Service => or_none(incident.services.iter().map(|id| ["a", "b", "c", "d"][*id as usize - 1].to_owned()).collect()),
+        GroupBy::Service => {
+            or_none(incident.services.iter().map(|id| ["a", "b", "c", "d"][*id as usize - 1].to_owned()).collect())
+        }
         GroupBy::Team => or_none(incident.services.iter().filter(|id| **id < 3).map(|_| "one".to_owned()).collect()),
         GroupBy::Tier => or_none(incident.services.iter().map(i64::to_string).collect()),
         GroupBy::Severity => vec![format!("SEV{}", incident.fact.severity)],

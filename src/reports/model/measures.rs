@@ -185,8 +185,12 @@ impl Measure {
             ),
             Self::InTriage => state(0, "triage", "In triage", "All the time spent in triage."),
             Self::Investigating => state(1, "investigating", "Investigating", "All the time spent investigating."),
-            Self::Identified => state(2, "identified", "Identified", "All the time in which the cause was known and stood."),
-            Self::Monitoring => state(3, "monitoring", "Monitoring", "All the time spent watching whether the fix holds."),
+            Self::Identified => {
+                state(2, "identified", "Identified", "All the time in which the cause was known and stood.")
+            }
+            Self::Monitoring => {
+                state(3, "monitoring", "Monitoring", "All the time spent watching whether the fix holds.")
+            }
         };
         Definition {
             key: key.into(),

@@ -117,7 +117,10 @@ fn the_period_that_is_over_is_the_whole_one_before() {
     assert_eq!(before(GroupBy::Week, "2026-11-23T09:00:00Z", Tz::UTC), days("2026-11-16", "2026-11-22"));
     assert_eq!(before(GroupBy::Quarter, "2026-01-15T00:00:00Z", Tz::UTC), days("2025-10-01", "2025-12-31"));
     // Still February in New York.
-    assert_eq!(before(GroupBy::Month, "2028-03-01T00:00:00Z", chrono_tz::America::New_York), days("2028-01-01", "2028-01-31"));
+    assert_eq!(
+        before(GroupBy::Month, "2028-03-01T00:00:00Z", chrono_tz::America::New_York),
+        days("2028-01-01", "2028-01-31")
+    );
 }
 
 #[test]

@@ -226,7 +226,11 @@ fn value(definition: &Definition, fact: &Fact, times: &Times, scope: &Scope) -> 
     match definition.basis {
         Basis::Span { from, to } => {
             let (start, end) = span(times, from, to, fact.open)?;
-            Ok(if definition.hours == Hours::Business { business::between(start, end, scope.zone) } else { end - start })
+            Ok(if definition.hours == Hours::Business {
+                business::between(start, end, scope.zone)
+            } else {
+                end - start
+            })
         }
         Basis::BetweenStarts => {
             times.get(MilestoneName::ImpactStarted).ok_or(Reason::Missing(MilestoneName::ImpactStarted))

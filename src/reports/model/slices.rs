@@ -126,7 +126,10 @@ fn period_of(group_by: GroupBy, day: NaiveDate) -> Option<(String, NaiveDate)> {
         }
         GroupBy::Quarter => {
             let first = day.with_day(1)?.with_month(day.month0() / 3 * 3 + 1)?;
-            Some((format!("{:04}-Q{}", day.year(), day.month0() / 3 + 1), first.checked_add_months(chrono::Months::new(3))?))
+            Some((
+                format!("{:04}-Q{}", day.year(), day.month0() / 3 + 1),
+                first.checked_add_months(chrono::Months::new(3))?,
+            ))
         }
         _ => None,
     }

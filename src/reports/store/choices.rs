@@ -12,8 +12,9 @@ use crate::reports::model::select::Targets;
 
 /// All lines to stay under.
 pub async fn targets(db: &Db) -> Result<Targets> {
-    let rows: Vec<(String, String, i64)> =
-        db.fetch_all("SELECT measure, severity, seconds FROM report_targets ORDER BY measure, severity", vec![]).await?;
+    let rows: Vec<(String, String, i64)> = db
+        .fetch_all("SELECT measure, severity, seconds FROM report_targets ORDER BY measure, severity", vec![])
+        .await?;
     let mut targets = BTreeMap::new();
     for (measure, severity, seconds) in rows {
         if let Ok(level) = severity.trim_start_matches("SEV").parse::<u8>() {
@@ -58,7 +59,8 @@ pub struct DefinitionRow {
 impl DefinitionRow {
     pub fn into_definition(self) -> Result<Definition> {
         let end = |text: &str| {
-            MilestoneName::parse(text).ok_or_else(|| Error::Internal(format!("definition {} has the end '{text}'", self.id)))
+            MilestoneName::parse(text)
+                .ok_or_else(|| Error::Internal(format!("definition {} has the end '{text}'", self.id)))
         };
         let has = |kind: &str| self.kinds.is_empty() || self.kinds.split(',').any(|k| k == kind);
         Ok(Definition {
@@ -96,7 +98,10 @@ pub async fn add_definition(tx: &Tx, definition: &Definition, by: &str, now: Tim
         return Err(Error::Internal("only a span of milestones can be kept".into()));
     };
     let before: i64 = tx
-        .fetch_scalar("SELECT COALESCE(MAX(version), 0) FROM report_definitions WHERE key = $1", args![&*definition.key])
+        .fetch_scalar(
+            "SELECT COALESCE(MAX(version), 0) FROM report_definitions WHERE key = $1",
+            args![&*definition.key],
+        )
         .await?;
     let severities = definition.severities.iter().map(u8::to_string).collect::<Vec<_>>().join(",");
     let kinds = if definition.kinds == Kinds::ALL { String::new() } else { definition.kinds.names().join(",") };

@@ -1,7 +1,11 @@
 //! The SQL of reports, apart from the ledger's.
 
+pub(super) mod alerts;
 pub(super) mod attention;
+pub(super) mod changes;
 pub(super) mod choices;
+pub(super) mod frozen;
+pub(super) mod learning;
 
 use std::collections::HashMap;
 

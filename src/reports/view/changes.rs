@@ -16,7 +16,8 @@ pub struct Change {
 
 /// Of one measure, for its card.
 pub fn of_measure(comparison: &Comparison) -> Change {
-    let before = comparison.earlier.as_ref().map_or_else(String::new, |s| format!(" (mean {} before)", duration(s.mean)));
+    let before =
+        comparison.earlier.as_ref().map_or_else(String::new, |s| format!(" (mean {} before)", duration(s.mean)));
     let (text, class) = match comparison.verdict {
         Verdict::TooFew => ("too few values to compare with the period before".to_owned(), "report-even"),
         Verdict::NoDetectableChange => (format!("no detectable change{before}"), "report-even"),
@@ -38,7 +39,8 @@ pub fn of_count(earlier: usize, later: usize) -> Change {
     if shift.abs() <= 1.96 {
         return Change { text: format!("no detectable change ({earlier} before)"), class: "report-even" };
     }
-    let (sign, class) = if later > earlier { ("▲ more than", "report-worse") } else { ("▼ fewer than", "report-better") };
+    let (sign, class) =
+        if later > earlier { ("▲ more than", "report-worse") } else { ("▼ fewer than", "report-better") };
     Change { text: format!("{sign} the {earlier} before"), class }
 }
 
@@ -63,7 +65,8 @@ pub fn sentences(question: &Question, earlier: &Group, total: &Group) -> Vec<Cha
             Verdict::Longer(low, high) => (low, high, "longer", "report-worse"),
             Verdict::TooFew | Verdict::NoDetectableChange => continue,
         };
-        let text = format!("{} is {} to {} {word} on average than before.", definition.name, duration(low), duration(high));
+        let text =
+            format!("{} is {} to {} {word} on average than before.", definition.name, duration(low), duration(high));
         found.push(Change { text, class });
     }
     if found.is_empty() {

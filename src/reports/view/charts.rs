@@ -94,7 +94,10 @@ pub fn counts(question: &Question, by: GroupBy, groups: &[Group]) -> Option<Scen
         counts: g.counts.severities,
     };
     let title = format!("Incidents by {}", by.words());
-    Some(ColumnChart { id: format!("count-by-{}", by.key()), title, columns: groups.iter().map(column).collect() }.draw())
+    Some(
+        ColumnChart { id: format!("count-by-{}", by.key()), title, columns: groups.iter().map(column).collect() }
+            .draw(),
+    )
 }
 
 /// A bar of a distribution, as a row of a table: its limits, how many, and its length in percent of the

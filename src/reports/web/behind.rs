@@ -104,7 +104,11 @@ async fn list(cx: Cx, Extension(ledger): Extension<Ledger>, Query(query): Query<
     })
 }
 
-async fn export_groups(cx: Cx, Extension(ledger): Extension<Ledger>, Query(query): Query<ReportQuery>) -> Result<Response> {
+async fn export_groups(
+    cx: Cx,
+    Extension(ledger): Extension<Ledger>,
+    Query(query): Query<ReportQuery>,
+) -> Result<Response> {
     let scope = scope_of(&cx, &query.scope).await?;
     let desk = Desk::open(&ledger, &cx.state.db, viewer(cx.actor()?), cx.now()).await?;
     let mut definitions = Measure::definitions(&Measure::SHARED);
@@ -114,7 +118,11 @@ async fn export_groups(cx: Cx, Extension(ledger): Extension<Ledger>, Query(query
     Ok(csv("faultline-report.csv", export::groups_csv(&report)))
 }
 
-async fn export_incidents(cx: Cx, Extension(ledger): Extension<Ledger>, Query(query): Query<ReportQuery>) -> Result<Response> {
+async fn export_incidents(
+    cx: Cx,
+    Extension(ledger): Extension<Ledger>,
+    Query(query): Query<ReportQuery>,
+) -> Result<Response> {
     let scope = scope_of(&cx, &query.scope).await?;
     let desk = Desk::open(&ledger, &cx.state.db, viewer(cx.actor()?), cx.now()).await?;
     let question = desk.question(&scope);

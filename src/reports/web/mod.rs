@@ -1,7 +1,11 @@
 //! The pages under `/reports`. All filters are in the URL.
 
 mod behind;
+mod embed;
+mod frozen;
 pub(super) mod overview;
+mod settings;
+mod sheets;
 
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -12,7 +16,12 @@ use super::model::scope::ScopeQuery;
 use crate::web::Routes;
 
 pub fn routes() -> Routes {
-    overview::routes().merge(behind::routes())
+    overview::routes()
+        .merge(behind::routes())
+        .merge(sheets::routes())
+        .merge(frozen::routes())
+        .merge(settings::routes())
+        .merge(embed::routes())
 }
 
 /// The query of every report page.

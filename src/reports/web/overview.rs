@@ -88,6 +88,8 @@ struct Body {
     changes: Vec<Change>,
     worst: Vec<(String, String, usize)>,
     drawn: String,
+    drawn_key: String,
+    period: &'static str,
     sections: Vec<Section>,
     histogram: Vec<Bar>,
     strip: Option<Scene>,
@@ -134,14 +136,8 @@ async fn show(cx: Cx, Extension(ledger): Extension<Ledger>, Query(query): Query<
             Some(Body::of(&found, &desk, filters.drawn, attention).await?)
         }
     };
-    let page = ShowPage {
-        shell: cx.shell("Reports"),
-        filters,
-        body,
-        definitions,
-        method: METHOD,
-        visibility: VISIBILITY,
-    };
+    let page =
+        ShowPage { shell: cx.shell("Reports"), filters, body, definitions, method: METHOD, visibility: VISIBILITY };
     render_with_status(status, &page)
 }
 
@@ -171,11 +167,20 @@ impl Body {
             words: scope.in_words(),
             n: found.total.n,
             count: changes::of_count(found.earlier.n, found.total.n),
-            severities: found.total.counts.severities.iter().enumerate().map(|(i, n)| (format!("SEV{}", i + 1), *n)).collect(),
+            severities: found
+                .total
+                .counts
+                .severities
+                .iter()
+                .enumerate()
+                .map(|(i, n)| (format!("SEV{}", i + 1), *n))
+                .collect(),
             cards: cards(found),
             changes: changes::sentences(question, &found.earlier, &found.total),
             worst: worst(found),
             drawn: question.definitions.get(drawn).map(|d| d.name.to_string()).unwrap_or_default(),
+            drawn_key: question.definitions.get(drawn).map(|d| d.key.to_string()).unwrap_or_default(),
+            period: periods.map_or("month", |(by, _)| by.key()),
             sections: found.slices.iter().map(|(by, groups)| view::section(question, *by, groups, drawn)).collect(),
             histogram: found.total.summary(drawn).map(charts::histogram).unwrap_or_default(),
             strip: charts::strip(found, drawn, &titles),
@@ -232,7 +237,11 @@ fn counted(total: &Group, attention: &Attention) -> Vec<Counted> {
     let counted = |what, part, text| Counted { what, share: share(part), text };
     vec![
         counted("Re-opened", counts.reopened, "resolved or closed, and then taken up again"),
-        counted("Recurring", counts.recurring, "of those with a known cause: a service had the same cause within 30 days before"),
+        counted(
+            "Recurring",
+            counts.recurring,
+            "of those with a known cause: a service had the same cause within 30 days before",
+        ),
         counted("First suspect right", counts.first_suspect, "of those whose cause was confirmed"),
         counted("With a runbook", counts.with_runbook, "at least one runbook was started"),
         counted("Follow-ups on time", attention.on_time, "of those that fell due in the period"),
