@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::filters::{scope_of, viewer};
 use super::json::{DefinitionJson, ExcludedIncident, Figures, GroupFigures, ReportJson, excluded};
 use super::ledger::Ledger;
-use super::model::compare::compare;
+use super::model::compare::Verdict;
 use super::model::compute::Share;
 use super::model::measures::Measure;
 use super::model::scope::ScopeQuery;
@@ -94,7 +94,9 @@ struct OverviewJson {
     overdue_follow_ups: i64,
     severe_without_postmortem: i64,
     stale_runbooks: i64,
+    /// The first thousand; `reports/mttr` lists all that are missing from its measures.
     excluded: Vec<ExcludedIncident>,
+    excluded_total: usize,
 }
 
 #[derive(Serialize)]
@@ -158,12 +160,13 @@ async fn overview(
         severe_without_postmortem: attention.unwritten_total,
         stale_runbooks: attention.stale_total,
         excluded: excluded(&found.excluded, &question.definitions),
+        excluded_total: found.excluded_total,
     }))
 }
 
 fn changes(found: &Overview) -> Vec<ChangeJson> {
     let change = |(place, definition): (usize, &super::model::measures::Definition)| {
-        let verdict = compare(place, &found.earlier, &found.total).verdict;
+        let verdict = found.comparisons.get(place).map_or(Verdict::TooFew, |c| c.verdict);
         ChangeJson { measure: definition.key.to_string(), verdict: verdict.key(), difference_s: verdict.interval() }
     };
     found.question.definitions.iter().enumerate().map(change).collect()

@@ -12,7 +12,7 @@ use super::ledger::Ledger;
 use super::model::frozen::{Difference, Included, Kept};
 use super::model::scope::{GroupBy, Scope, ScopeQuery};
 use super::model::slices::{period_before, period_end};
-use super::service::{Desk, NOBODY};
+use super::service::{Behind, Desk, NOBODY};
 use super::sheets::{self, Page};
 use super::store::frozen::{self as store, Edit, Head, Link, New, Schedule};
 use crate::accounts::Actor;
@@ -49,19 +49,18 @@ pub async fn run(ledger: &Ledger, db: &Db, scope: &Scope, now: Timestamp) -> Res
     let mut sheet = sheets::build(Page::Summary, &desk, scope, now).await?;
     sheet.notes.pop();
     sheet.notes.push(VISIBILITY.to_owned());
-    let mut included: Vec<Included> = desk
-        .behind(&question, "", None)
-        .await?
-        .iter()
-        .map(|c| Included { number: c.number, values: c.values.clone() })
-        .collect();
+    let all = desk.behind(&question, Behind { take: MOST_INCIDENTS, ..Behind::default() }).await?;
+    let mut included: Vec<Included> =
+        all.0.iter().map(|c| Included { number: c.number, values: c.values.clone() }).collect();
     included.sort_by_key(|i| i.number);
+    // Gaps in the other measures would list nearly everything.
+    let main: Vec<_> = report.excluded.iter().filter(|e| e.missing == 0 || e.missing & 0b1111 != 0).copied().collect();
     Ok(Kept {
         sheet,
         measures: question.definitions.iter().map(|d| d.key.to_string()).collect(),
         definitions: question.definitions.iter().map(super::model::measures::Definition::printed).collect(),
         included,
-        excluded: excluded(&report.excluded, &question.definitions),
+        excluded: excluded(&main, &question.definitions),
     })
 }
 

@@ -5,15 +5,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::ledger::{self, Ledger};
-use super::model::compute::{Group, Report, compute};
-use super::model::facts::NO_TIME;
+use super::model::compare::{Comparison, compare_all, verdict};
+use super::model::compute::{Group, Report, Share, compute};
 use super::model::measures::{Definition, Measure};
 use super::model::outliers::Outliers;
 use super::model::reasons::Excluded;
 use super::model::scope::{GroupBy, Scope};
 use super::model::select::{Eyes, Question, Selection, Snapshot, Targets};
-use super::model::stats::Summary;
+use super::model::stats::{Intervals, Summary, permuted};
 use super::store;
+use super::view::left_out::{LeftOut, left_out};
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::Result;
@@ -25,6 +26,8 @@ pub use super::attention::{Attention, attention};
 const MOST_DOTS: usize = 250;
 /// Outliers that are named.
 const MOST_OUTLIERS: usize = 6;
+/// Of those left out, the overview keeps this many one by one.
+const MOST_EXCLUDED: usize = 1_000;
 /// Places of the main measures in every [`Desk::question`].
 pub const MAIN: [usize; 4] = [0, 1, 2, 3];
 
@@ -103,16 +106,27 @@ impl Desk {
         self.ledger.answer(key, move || compute(&snapshot, &question, &eyes)).await
     }
 
-    /// The incidents of one group, or of all for an empty key. With a measure: those that have a value of
-    /// it, the longest first; else the newest first.
+    /// A page of the incidents of one group, or of all for an empty key, and how many there are. With a
+    /// measure: those that have a value of it, the longest first; else the newest first.
     ///
     /// # Errors
     /// When the computation stopped.
-    pub async fn behind(&self, question: &Question, key: &str, place: Option<usize>) -> Result<Arc<Vec<Counted>>> {
+    pub async fn behind(&self, question: &Question, of: Behind) -> Result<Arc<(Vec<Counted>, usize)>> {
         let (snapshot, eyes) = (self.snapshot.clone(), Arc::clone(&self.eyes));
-        let stamp = (self.stamp(question), key.to_owned(), place);
-        let (question, key) = (question.clone(), key.to_owned());
-        self.ledger.answer(stamp, move || behind(&snapshot, &question, &eyes, &key, place)).await
+        let stamp = (self.stamp(question), of.clone());
+        let question = question.clone();
+        self.ledger.answer(stamp, move || behind(&snapshot, &question, &eyes, &of)).await
+    }
+
+    /// Two questions of the same measures beside each other.
+    ///
+    /// # Errors
+    /// When the computation stopped.
+    pub async fn sides(&self, first: &Question, second: &Question) -> Result<Arc<Sides>> {
+        let (snapshot, eyes) = (self.snapshot.clone(), Arc::clone(&self.eyes));
+        let stamp = (self.stamp(first), self.stamp(second));
+        let (first, second) = (first.clone(), second.clone());
+        self.ledger.answer(stamp, move || Sides::of(&snapshot, &first, &second, &eyes)).await
     }
 
     /// # Errors
@@ -123,6 +137,42 @@ impl Desk {
 
     pub const fn db(&self) -> &Db {
         &self.db
+    }
+}
+
+/// Which incidents behind a number.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Behind {
+    /// Empty for all groups.
+    pub key: String,
+    /// The measure, by its place in the question.
+    pub place: Option<usize>,
+    pub skip: usize,
+    pub take: usize,
+}
+
+/// Two totals and how they differ.
+#[derive(Debug)]
+pub struct Sides {
+    pub first: Group,
+    pub second: Group,
+    /// By the question's definitions.
+    pub comparisons: Vec<Comparison>,
+    /// How often chance alone gives medians as far apart; none where there are too few values.
+    pub chance: Vec<Option<f64>>,
+}
+
+impl Sides {
+    fn of(snapshot: &Snapshot, first: &Question, second: &Question, eyes: &Eyes) -> Self {
+        let (a, b) = (Selection::of(snapshot, first, eyes), Selection::of(snapshot, second, eyes));
+        let (first, second) = (a.total(), b.total());
+        let places = 0..a.question.definitions.len();
+        Self {
+            comparisons: compare_all((&first, &a), (&second, &b)),
+            chance: places.map(|place| permuted(&a.sorted(place), &b.sorted(place))).collect(),
+            first,
+            second,
+        }
     }
 }
 
@@ -146,7 +196,13 @@ pub struct Overview {
     /// The period of equal length just before.
     pub earlier: Group,
     pub slices: Vec<(GroupBy, Vec<Group>)>,
+    /// Against the earlier period, by the question's definitions.
+    pub comparisons: Vec<Comparison>,
+    /// Who is not in the main measures, by reason.
+    pub left_out: Vec<LeftOut>,
+    /// The first of them, and how many there are.
     pub excluded: Vec<Excluded>,
+    pub excluded_total: usize,
     /// Of the drawn measure: number, severity, microseconds; the longest ones when there are too many.
     pub dots: Vec<(i64, u8, i64)>,
     pub dots_left_out: usize,
@@ -159,9 +215,20 @@ pub struct Overview {
 impl Overview {
     pub fn of(snapshot: &Snapshot, question: &Question, eyes: &Eyes, slices: &[GroupBy], drawn: usize) -> Self {
         let selection = Selection::of(snapshot, question, eyes);
-        let total = selection.total();
-        let earlier = question.about(question.scope.before());
-        let earlier = Selection::of(snapshot, &earlier, eyes).total();
+        let earlier_question = question.about(question.scope.before());
+        let before = Selection::of(snapshot, &earlier_question, eyes);
+        let (mut total, mut earlier) = (selection.counted(), before.counted());
+        let all: Vec<usize> = (0..question.definitions.len()).collect();
+        // Each list of values is put in order once, for everything that needs it so.
+        let measured = selection.each_measure(&all, |place| Measured::of(&selection, &before, place));
+        let (mut comparisons, mut outliers) = (Vec::new(), Vec::new());
+        for (place, measured) in measured {
+            set(&mut total.summaries, place, measured.comparison.later.clone());
+            set(&mut earlier.summaries, place, measured.comparison.earlier.clone());
+            set(&mut total.within, place, measured.within);
+            comparisons.push(measured.comparison);
+            outliers.push(measured.outliers);
+        }
         let mut places = MAIN.to_vec();
         if !places.contains(&drawn) {
             places.push(drawn);
@@ -170,16 +237,45 @@ impl Overview {
         Self {
             earlier,
             slices: slices.iter().map(|by| (*by, selection.groups_with(*by, &places))).collect(),
-            outliers: (0..question.definitions.len())
-                .map(|place| Outliers::of(&selection, place, total.sorted(place), MOST_OUTLIERS))
-                .collect(),
+            outliers,
             other_times: other_times(snapshot, question, eyes, &total),
             dots,
             dots_left_out,
-            excluded: selection.excluded,
+            comparisons,
+            left_out: left_out(&selection.excluded, &question.definitions, MAIN.len()),
+            excluded_total: selection.excluded.len(),
+            excluded: selection.excluded.into_iter().take(MOST_EXCLUDED).collect(),
             question: question.clone(),
             total,
         }
+    }
+}
+
+/// One measure of both periods.
+struct Measured {
+    comparison: Comparison,
+    within: Share,
+    outliers: Option<Outliers>,
+}
+
+impl Measured {
+    fn of(selection: &Selection<'_>, before: &Selection<'_>, place: usize) -> Self {
+        let (values, earlier) = (selection.sorted(place), before.sorted(place));
+        Self {
+            comparison: Comparison {
+                earlier: Summary::of_sorted(&earlier, Intervals::All),
+                later: Summary::of_sorted(&values, Intervals::All),
+                verdict: verdict(&earlier, &values),
+            },
+            within: selection.within(place),
+            outliers: Outliers::of(selection, place, &values, MOST_OUTLIERS),
+        }
+    }
+}
+
+fn set<T>(list: &mut [T], place: usize, value: T) {
+    if let Some(slot) = list.get_mut(place) {
+        *slot = value;
     }
 }
 
@@ -198,9 +294,8 @@ fn dots(selection: &Selection<'_>, drawn: usize) -> (Vec<(i64, u8, i64)>, usize)
     if definition.basis == super::model::measures::Basis::BetweenStarts {
         return (Vec::new(), 0);
     }
-    let values = selection.values.get(drawn).map_or(&[][..], Vec::as_slice);
     let mut found: Vec<(i64, usize)> =
-        values.iter().enumerate().filter(|(_, v)| **v != NO_TIME).map(|(i, v)| (*v, i)).collect();
+        (0..selection.picked.len()).filter_map(|i| Some((selection.value(drawn, i)?, i))).collect();
     let left_out = found.len().saturating_sub(MOST_DOTS);
     if left_out > 0 {
         found.select_nth_unstable(left_out);
@@ -213,16 +308,18 @@ fn dots(selection: &Selection<'_>, drawn: usize) -> (Vec<(i64, u8, i64)>, usize)
     (found.into_iter().filter_map(dot).collect(), left_out)
 }
 
-fn behind(snapshot: &Snapshot, question: &Question, eyes: &Eyes, key: &str, place: Option<usize>) -> Vec<Counted> {
+fn behind(snapshot: &Snapshot, question: &Question, eyes: &Eyes, of: &Behind) -> (Vec<Counted>, usize) {
     let selection = Selection::of(snapshot, question, eyes);
+    let (key, place) = (&of.key, of.place);
     let membership = selection.membership(question.scope.group_by);
     let wanted = membership.keys.iter().position(|known| known == key).and_then(|p| u32::try_from(p).ok());
     let in_group = |i: usize| key.is_empty() || wanted.is_some_and(|p| membership.of(&selection, i).contains(&p));
     let has_value = |i: usize| place.is_none_or(|place| selection.value(place, i).is_some());
     let mut chosen: Vec<usize> = (0..selection.picked.len()).filter(|i| in_group(*i) && has_value(*i)).collect();
+    let total = chosen.len();
     let distances: Vec<bool> =
         question.definitions.iter().map(|d| d.basis == super::model::measures::Basis::BetweenStarts).collect();
-    chosen.sort_by_key(|i| {
+    chosen.sort_by_cached_key(|i| {
         let picked = selection.picked.get(*i).copied();
         let by_value = place.filter(|p| distances.get(*p) == Some(&false)).and_then(|p| selection.value(p, *i));
         let anchor = picked.map_or(0, |p| p.anchor);
@@ -241,7 +338,7 @@ fn behind(snapshot: &Snapshot, question: &Question, eyes: &Eyes, key: &str, plac
             values: values.collect(),
         })
     };
-    chosen.into_iter().filter_map(counted).collect()
+    (chosen.into_iter().skip(of.skip).take(of.take).filter_map(counted).collect(), total)
 }
 
 /// What the filter fields offer: slugs of services and names of teams, at most 500 each.

@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 /// With more marked incidents than this, they are folded before a report is answered.
 const MOST_UNFOLDED: i64 = 1_000;
 /// Answers that are kept ready.
-const MOST_ANSWERS: usize = 64;
+const MOST_ANSWERS: usize = 32;
 
 /// Cheap to clone; all clones share the blocks.
 #[derive(Clone, Default)]

@@ -1,6 +1,7 @@
 //! Whether a measure changed between two sets of incidents, and when not to say so.
 
 use super::compute::Group;
+use super::select::Selection;
 use super::stats::{Summary, difference};
 
 /// What may be said about a change. A mean that moved is not yet a change.
@@ -23,16 +24,24 @@ pub struct Comparison {
     pub verdict: Verdict,
 }
 
-/// Compares two totals by one of the question's definitions.
-pub fn compare(place: usize, earlier: &Group, later: &Group) -> Comparison {
+/// Compares two totals by one of the question's definitions, given the ordered values of both.
+pub fn compare(place: usize, (earlier, before): (&Group, &[i64]), (later, after): (&Group, &[i64])) -> Comparison {
     Comparison {
         earlier: earlier.summary(place).cloned(),
         later: later.summary(place).cloned(),
-        verdict: verdict(earlier.sorted(place), later.sorted(place)),
+        verdict: verdict(before, after),
     }
 }
 
-fn verdict(earlier: &[i64], later: &[i64]) -> Verdict {
+/// All definitions of two selections.
+pub fn compare_all(earlier: (&Group, &Selection<'_>), later: (&Group, &Selection<'_>)) -> Vec<Comparison> {
+    (0..later.1.question.definitions.len())
+        .map(|place| compare(place, (earlier.0, &earlier.1.sorted(place)), (later.0, &later.1.sorted(place))))
+        .collect()
+}
+
+/// What may be said of two sets of ordered values.
+pub fn verdict(earlier: &[i64], later: &[i64]) -> Verdict {
     match difference(earlier, later) {
         None => Verdict::TooFew,
         Some((low, high)) if high < 0.0 => Verdict::Shorter(low, high),

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::facts::{Detection, FirstSuspect, NO_TIME};
+use super::facts::{Detection, FirstSuspect};
 use super::measures::Basis;
 use super::reasons::Excluded;
 use super::scope::GroupBy;
-use super::select::{Eyes, Question, Selection, Snapshot};
-use super::slices::periods;
+use super::select::{Eyes, Question, Selection, Snapshot, gaps};
+use super::slices::{period_key, periods};
 use super::stats::{Intervals, Summary, sort_micros};
+use crate::clock::Timestamp;
 
 /// More empty periods than this are not filled in.
 const MOST_PERIODS: usize = 600;
@@ -67,17 +68,11 @@ pub struct Group {
     /// By the question's definitions: how many stayed within the target of their severity.
     pub within: Vec<Share>,
     pub counts: Counts,
-    /// By the question's definitions, in order; only of the total.
-    pub sorted: Vec<Vec<i64>>,
 }
 
 impl Group {
     pub fn summary(&self, place: usize) -> Option<&Summary> {
         self.summaries.get(place)?.as_ref()
-    }
-
-    pub fn sorted(&self, place: usize) -> &[i64] {
-        self.sorted.get(place).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -102,6 +97,9 @@ pub fn compute(snapshot: &Snapshot, question: &Question, eyes: &Eyes) -> Report 
         excluded: selection.excluded,
     }
 }
+
+/// Of each group one measure, and how many stayed within their target.
+type Summaries = Vec<(Option<Summary>, Share)>;
 
 /// Of each group the ordered values, and how many stayed within their target.
 type Column = Vec<(Vec<i64>, Share)>;
@@ -154,10 +152,10 @@ impl Keys {
 }
 
 impl Selection<'_> {
-    /// All counted incidents as one group, with the ordered values.
+    /// All counted incidents as one group.
     pub fn total(&self) -> Group {
         let one = Membership { keys: vec![String::new()], of: Of::One(vec![0; self.picked.len()]) };
-        self.figures(&one, &self.places(), true).pop().unwrap_or_default()
+        self.figures(&one, &self.places()).pop().unwrap_or_default()
     }
 
     fn places(&self) -> Vec<usize> {
@@ -171,7 +169,7 @@ impl Selection<'_> {
 
     /// The same with the figures of some definitions only.
     pub fn groups_with(&self, by: GroupBy, places: &[usize]) -> Vec<Group> {
-        let mut groups = self.figures(&self.membership(by), places, false);
+        let mut groups = self.figures(&self.membership(by), places);
         if !by.is_period() || groups.len() > MOST_PERIODS {
             groups.retain(|g| g.n > 0);
         }
@@ -190,6 +188,12 @@ impl Selection<'_> {
             GroupBy::Environment => self.each(|s, i| keys.place(s.block(i).name(s.fact(i).environment))),
             GroupBy::Day | GroupBy::Week | GroupBy::Month | GroupBy::Quarter => {
                 let periods = periods(scope, by);
+                if periods.last().is_some_and(|last| last.until < scope.to) {
+                    // Too many to lay out beforehand: only those in which something happened.
+                    let key = |at: i64| period_key(by, Timestamp::from_micros(at), scope.zone).unwrap_or_default();
+                    let of = self.each(|_, picked| keys.place(&key(picked.anchor)));
+                    return Membership { keys: keys.keys, of };
+                }
                 keys.keys = periods.iter().map(|p| p.key.clone()).collect();
                 let last = periods.len().saturating_sub(1);
                 self.each(|_, picked| {
@@ -228,54 +232,70 @@ impl Selection<'_> {
         self.snapshot.blocks.iter().map(|block| block.sets.iter().map(&mut groups_of).collect()).collect()
     }
 
-    fn figures(&self, membership: &Membership, places: &[usize], keep_sorted: bool) -> Vec<Group> {
+    fn figures(&self, membership: &Membership, places: &[usize]) -> Vec<Group> {
         let all = self.question.definitions.len();
-        let mut groups: Vec<Group> = membership
-            .keys
-            .iter()
-            .map(|key| Group {
-                key: key.clone(),
-                summaries: vec![None; all],
-                within: vec![Share::default(); all],
-                sorted: if keep_sorted { vec![Vec::new(); all] } else { Vec::new() },
-                ..Group::default()
-            })
-            .collect();
-        self.count(membership, &mut groups);
-        let columns = if self.picked.len() < FEWEST_FOR_THREADS {
-            places.iter().map(|place| (*place, self.column(membership, *place))).collect()
-        } else {
-            self.columns_in_parallel(membership, places)
+        let empty = |key: &String| Group {
+            key: key.clone(),
+            summaries: vec![None; all],
+            within: vec![Share::default(); all],
+            ..Group::default()
         };
-        let intervals = if groups.len() > MOST_RESAMPLED { Intervals::OnlyLarge } else { Intervals::All };
+        let mut groups: Vec<Group> = membership.keys.iter().map(empty).collect();
+        self.count(membership, &mut groups);
+        let columns = self.each_measure(places, |place| self.summaries(membership, place));
         for (place, column) in columns {
-            for (group, (bucket, within)) in groups.iter_mut().zip(column) {
-                if let (Some(summary), Some(share)) = (group.summaries.get_mut(place), group.within.get_mut(place)) {
-                    *summary = Summary::of_sorted(&bucket, intervals);
+            for (group, (summary, within)) in groups.iter_mut().zip(column) {
+                if let (Some(slot), Some(share)) = (group.summaries.get_mut(place), group.within.get_mut(place)) {
+                    *slot = summary;
                     *share = within;
-                }
-                if let Some(sorted) = group.sorted.get_mut(place) {
-                    *sorted = bucket;
                 }
             }
         }
         groups
     }
 
-    /// Measures do not depend on each other.
-    fn columns_in_parallel(&self, membership: &Membership, places: &[usize]) -> Vec<(usize, Column)> {
+    /// Measures do not depend on each other: of many incidents they are computed side by side.
+    pub fn each_measure<T: Send>(&self, places: &[usize], compute: impl Fn(usize) -> T + Sync) -> Vec<(usize, T)> {
+        let some = |places: &[usize]| places.iter().map(|p| (*p, compute(*p))).collect::<Vec<_>>();
+        if self.picked.len() < FEWEST_FOR_THREADS {
+            return some(places);
+        }
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(4);
         let share = places.len().div_ceil(threads).max(1);
         std::thread::scope(|scope| {
-            let work: Vec<_> = places
-                .chunks(share)
-                .map(|some| {
-                    let column = |place: &usize| (*place, self.column(membership, *place));
-                    scope.spawn(move || some.iter().map(column).collect::<Vec<_>>())
-                })
-                .collect();
+            let some = &some;
+            let work: Vec<_> = places.chunks(share).map(|part| scope.spawn(move || some(part))).collect();
             work.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
         })
+    }
+
+    /// All counted incidents as one group, counted but not measured.
+    pub fn counted(&self) -> Group {
+        let one = Membership { keys: vec![String::new()], of: Of::One(vec![0; self.picked.len()]) };
+        self.figures(&one, &[]).pop().unwrap_or_default()
+    }
+
+    /// How many stayed within the target of their severity.
+    pub fn within(&self, place: usize) -> Share {
+        let targets = [1, 2, 3, 4].map(|severity| self.question.target(place, severity));
+        let mut share = Share::default();
+        let distances = self.question.definitions.get(place).is_none_or(|d| d.basis == Basis::BetweenStarts);
+        if distances || targets.iter().all(Option::is_none) {
+            return share;
+        }
+        for (i, picked) in self.picked.iter().enumerate() {
+            if let (Some(value), Some(target)) = (self.value(place, i), target(&targets, self.fact(*picked).severity)) {
+                share.add(value <= target);
+            }
+        }
+        share
+    }
+
+    /// One measure of each group; its values are gone again when the next one begins.
+    fn summaries(&self, membership: &Membership, place: usize) -> Summaries {
+        let intervals = if membership.keys.len() > MOST_RESAMPLED { Intervals::OnlyLarge } else { Intervals::All };
+        let column = self.column(membership, place).into_iter();
+        column.map(|(bucket, within)| (Summary::of_sorted(&bucket, intervals), within)).collect()
     }
 
     /// One measure: the ordered values of each group, and how many stayed within their target.
@@ -359,20 +379,6 @@ impl Selection<'_> {
 
 fn target(targets: &[Option<i64>; 4], severity: u8) -> Option<i64> {
     targets.get(usize::from(severity.saturating_sub(1))).copied().flatten()
-}
-
-/// The distances between neighbours of an ordered list.
-fn gaps(sorted: &[i64]) -> Vec<i64> {
-    let mut gaps: Vec<i64> = sorted
-        .windows(2)
-        .filter_map(|pair| match pair {
-            [earlier, later] => Some(later - earlier),
-            _ => None,
-        })
-        .filter(|gap| *gap != NO_TIME)
-        .collect();
-    sort_micros(&mut gaps);
-    gaps
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use chrono_tz::Tz;
 use proptest::prelude::*;
 
 use super::*;
-use crate::clock::Timestamp;
 use crate::incidents::model::MilestoneName;
 use crate::reports::model::facts::{Block, Fact, Loose, Standing, Times};
 use crate::reports::model::measures::Measure;

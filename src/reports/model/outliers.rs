@@ -1,6 +1,6 @@
 //! Incidents that stand far from the rest: named, never hidden.
 
-use super::facts::NO_TIME;
+use super::measures::Basis;
 use super::select::Selection;
 use super::stats::percentile;
 
@@ -22,9 +22,11 @@ pub struct Outliers {
 const FEWEST: usize = 8;
 
 impl Outliers {
-    /// None when nothing stands far out. `sorted` are the values of the definition, in order.
+    /// None when nothing stands far out, and for distances between incidents. `sorted` are the values of the
+    /// definition, in order.
     pub fn of(selection: &Selection<'_>, place: usize, sorted: &[i64], most: usize) -> Option<Self> {
-        if sorted.len() < FEWEST {
+        let distances = selection.question.definitions.get(place).is_none_or(|d| d.basis == Basis::BetweenStarts);
+        if sorted.len() < FEWEST || distances {
             return None;
         }
         let (first, third) = (percentile(sorted, 0.25), percentile(sorted, 0.75));
@@ -34,14 +36,11 @@ impl Outliers {
             return None;
         }
         let mean = |values: &[i64]| values.iter().map(|v| i128::from(*v)).sum::<i128>() as f64 / values.len() as f64;
-        let values = selection.values.get(place)?;
-        let mut named: Vec<(i64, i64)> = selection
-            .picked
-            .iter()
-            .zip(values)
-            .filter(|(_, v)| **v != NO_TIME && (**v as f64) > fence)
-            .map(|(picked, v)| (selection.fact(*picked).number, *v))
-            .collect();
+        let beyond = |(i, picked): (usize, &super::select::Picked)| {
+            let value = selection.value(place, i).filter(|v| (*v as f64) > fence)?;
+            Some((selection.fact(*picked).number, value))
+        };
+        let mut named: Vec<(i64, i64)> = selection.picked.iter().enumerate().filter_map(beyond).collect();
         named.sort_unstable_by_key(|(number, v)| (std::cmp::Reverse(*v), *number));
         let n = named.len();
         named.truncate(most);

@@ -1,6 +1,5 @@
 //! Why an incident, or one of its durations, is not in the numbers.
 
-use super::facts::STATES;
 use crate::incidents::model::MilestoneName;
 
 /// Why an incident, or one of its durations, is not in the numbers.
@@ -14,14 +13,10 @@ pub enum Reason {
     OutsideWindow,
     /// None of the times that place an incident in a period is known.
     NoStart,
-    /// The definition is limited to other severities or kinds.
-    NotMeant,
     /// Not yet resolved, so the end of the duration is still to come.
     Open,
     Missing(MilestoneName),
     Silent,
-    /// It was never in this one of [`STATES`].
-    NoState(u8),
     /// The duration would be negative.
     OutOfOrder(MilestoneName, MilestoneName),
 }
@@ -36,9 +31,7 @@ impl Reason {
             Self::OutsideWindow => "outside_window",
             Self::NoStart => "no_start",
             Self::Open => "open",
-            Self::NotMeant => "not_meant",
             Self::Silent => "no_silence",
-            Self::NoState(_) => "state_not_passed",
             Self::Missing(_) => "missing_milestone",
             Self::OutOfOrder(..) => "out_of_order",
         }
@@ -52,9 +45,7 @@ impl Reason {
             Self::OutsideWindow => "reached into the period, but began outside of it".into(),
             Self::NoStart => "no time says when it began".into(),
             Self::Open => "still open".into(),
-            Self::NotMeant => "of a severity or kind that the definition leaves out".into(),
             Self::Silent => "not declared and resolved both, so no silence can be measured".into(),
-            Self::NoState(state) => format!("never in {}", STATES.get(usize::from(state)).copied().unwrap_or_default()),
             Self::Missing(moment) => format!("no time for “{}”", moment.label().to_lowercase()),
             Self::OutOfOrder(from, to) => {
                 format!("“{}” is before “{}”", to.label().to_lowercase(), from.label().to_lowercase())

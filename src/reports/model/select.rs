@@ -8,6 +8,7 @@ use super::facts::{Block, Fact, NO_TIME, Standing, Times};
 use super::measures::{Basis, Definition, Hours, Kinds, Measure};
 use super::reasons::{Excluded, Reason};
 use super::scope::Scope;
+use super::stats::sort_micros;
 use crate::incidents::model::MilestoneName;
 
 /// What the catalogue says of a service.
@@ -95,17 +96,20 @@ pub struct Selection<'a> {
     pub snapshot: &'a Snapshot,
     pub question: &'a Question,
     pub picked: Vec<Picked>,
-    /// For each definition one value per counted incident, in microseconds; [`NO_TIME`] for none. Of a
-    /// distance between incidents it is the moment at which this one began.
-    pub values: Vec<Vec<i64>>,
+    /// Values that are costly to compute, by definition; the others are computed when they are asked for, so
+    /// that a million incidents with twelve measures need no more memory than their facts.
+    kept: Vec<Option<Vec<i64>>>,
+    scratch: Vec<(Reason, u32)>,
     /// By number.
     pub excluded: Vec<Excluded>,
 }
 
 impl<'a> Selection<'a> {
     pub fn of(snapshot: &'a Snapshot, question: &'a Question, eyes: &Eyes) -> Self {
-        let values = vec![Vec::new(); question.definitions.len()];
-        let mut selection = Self { snapshot, question, picked: Vec::new(), values, excluded: Vec::new() };
+        let costly = |d: &Definition| (d.hours == Hours::Business).then(Vec::new);
+        let kept = question.definitions.iter().map(costly).collect();
+        let mut selection =
+            Self { snapshot, question, picked: Vec::new(), kept, scratch: Vec::new(), excluded: Vec::new() };
         for (place, block) in (0..).zip(&snapshot.blocks) {
             let gate = Gate::of(block, &snapshot.services, &question.scope);
             for (at, fact) in (0..).zip(&block.facts) {
@@ -127,19 +131,25 @@ impl<'a> Selection<'a> {
             Err(None) => return,
         };
         self.picked.push(Picked { block: at_block, fact: at_fact, anchor });
-        let mut missing: Vec<(Reason, u32)> = Vec::new();
-        for (i, (definition, values)) in self.question.definitions.iter().zip(&mut self.values).enumerate() {
+        self.scratch.clear();
+        for (i, (definition, kept)) in self.question.definitions.iter().zip(&mut self.kept).enumerate() {
             let value = value(definition, fact, &times, scope);
-            values.push(value.unwrap_or(NO_TIME));
-            if let Err(reason) = value {
-                match missing.iter_mut().find(|(known, _)| *known == reason) {
+            if let Some(kept) = kept {
+                kept.push(value.unwrap_or(NO_TIME));
+            }
+            if let Err(Some(reason)) = value {
+                match self.scratch.iter_mut().find(|(known, _)| *known == reason) {
                     Some((_, bits)) => *bits |= 1 << i,
-                    None => missing.push((reason, 1 << i)),
+                    None => self.scratch.push((reason, 1 << i)),
                 }
             }
         }
         let number = fact.number;
-        self.excluded.extend(missing.into_iter().map(|(reason, missing)| Excluded { number, reason, missing }));
+        self.excluded.extend(self.scratch.iter().map(|(reason, missing)| Excluded {
+            number,
+            reason: *reason,
+            missing: *missing,
+        }));
     }
 
     pub fn block(&self, picked: Picked) -> &'a Block {
@@ -155,10 +165,33 @@ impl<'a> Selection<'a> {
         (picked.block as usize, picked.fact as usize)
     }
 
-    /// The duration of the `i`th counted incident by a definition.
+    /// The duration of the `i`th counted incident by a definition, in microseconds. Of a distance between
+    /// incidents it is the moment at which this one began.
     pub fn value(&self, definition: usize, i: usize) -> Option<i64> {
-        self.values.get(definition)?.get(i).copied().filter(|v| *v != NO_TIME)
+        if let Some(kept) = self.kept.get(definition)? {
+            return kept.get(i).copied().filter(|v| *v != NO_TIME);
+        }
+        let picked = *self.picked.get(i)?;
+        let (block, fact, scope) = (self.block(picked), self.fact(picked), &self.question.scope);
+        value(self.question.definitions.get(definition)?, fact, &block.times(fact, scope.raw), scope).ok()
     }
+
+    /// All values of a definition, in order; of a distance between incidents the distances.
+    pub fn sorted(&self, definition: usize) -> Vec<i64> {
+        let mut values: Vec<i64> = (0..self.picked.len()).filter_map(|i| self.value(definition, i)).collect();
+        sort_micros(&mut values);
+        match self.question.definitions.get(definition) {
+            Some(d) if d.basis == Basis::BetweenStarts => gaps(&values),
+            _ => values,
+        }
+    }
+}
+
+/// The distances between neighbours of an ordered list.
+pub(super) fn gaps(sorted: &[i64]) -> Vec<i64> {
+    let mut gaps: Vec<i64> = sorted.windows(2).filter_map(|pair| Some(pair.get(1)? - pair.first()?)).collect();
+    sort_micros(&mut gaps);
+    gaps
 }
 
 static EMPTY: Block = Block { facts: Vec::new(), sets: Vec::new(), names: Vec::new(), raws: Vec::new() };
@@ -217,11 +250,12 @@ fn place(fact: &Fact, times: &Times, scope: &Scope) -> Result<i64, Option<Reason
     }
 }
 
-fn value(definition: &Definition, fact: &Fact, times: &Times, scope: &Scope) -> Result<i64, Reason> {
+/// A value; else why there is none, or nothing where the definition does not apply.
+fn value(definition: &Definition, fact: &Fact, times: &Times, scope: &Scope) -> Result<i64, Option<Reason>> {
     if !definition.severities.is_empty() && !definition.severities.contains(&fact.severity)
         || !of_kind(definition.kinds, fact)
     {
-        return Err(Reason::NotMeant);
+        return Err(None);
     }
     match definition.basis {
         Basis::Span { from, to } => {
@@ -233,14 +267,12 @@ fn value(definition: &Definition, fact: &Fact, times: &Times, scope: &Scope) -> 
             })
         }
         Basis::BetweenStarts => {
-            times.get(MilestoneName::ImpactStarted).ok_or(Reason::Missing(MilestoneName::ImpactStarted))
+            times.get(MilestoneName::ImpactStarted).ok_or(Some(Reason::Missing(MilestoneName::ImpactStarted)))
         }
         Basis::Silence if fact.silence >= 0 => Ok(fact.silence),
-        Basis::Silence => Err(if fact.open { Reason::Open } else { Reason::Silent }),
-        Basis::InState(state) => match fact.states.get(state) {
-            Some(spent) if *spent >= 0 => Ok(*spent),
-            _ => Err(Reason::NoState(u8::try_from(state).unwrap_or(u8::MAX))),
-        },
+        Basis::Silence => Err(Some(if fact.open { Reason::Open } else { Reason::Silent })),
+        // Most incidents pass some states only.
+        Basis::InState(state) => fact.states.get(state).copied().filter(|spent| *spent >= 0).ok_or(None),
     }
 }
 
@@ -254,8 +286,8 @@ fn of_kind(kinds: Kinds, fact: &Fact) -> bool {
 }
 
 /// Both ends of a duration; equal ends are a value of 0, turned ones a fault of the data.
-fn span(times: &Times, from: MilestoneName, to: MilestoneName, open: bool) -> Result<(i64, i64), Reason> {
-    let start = times.get(from).ok_or(Reason::Missing(from))?;
-    let end = times.get(to).ok_or(if open { Reason::Open } else { Reason::Missing(to) })?;
-    if end < start { Err(Reason::OutOfOrder(from, to)) } else { Ok((start, end)) }
+fn span(times: &Times, from: MilestoneName, to: MilestoneName, open: bool) -> Result<(i64, i64), Option<Reason>> {
+    let start = times.get(from).ok_or(Some(Reason::Missing(from)))?;
+    let end = times.get(to).ok_or(Some(if open { Reason::Open } else { Reason::Missing(to) }))?;
+    if end < start { Err(Some(Reason::OutOfOrder(from, to))) } else { Ok((start, end)) }
 }

@@ -97,7 +97,7 @@ pub struct Period {
 
 /// All periods that a scope touches, in order; nothing when it is not sliced by periods.
 pub fn periods(scope: &Scope, group_by: GroupBy) -> Vec<Period> {
-    /// Ten years of days are fewer; a longer question is not answered by the day.
+    /// More are not laid out; see the caller.
     const MOST: usize = 20_000;
     let mut found = Vec::new();
     let mut day = local_date(scope.from, scope.zone);

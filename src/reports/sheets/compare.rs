@@ -1,21 +1,20 @@
 //! Two periods or two groups beside each other, and whether they differ by more than chance.
 
 use crate::error::Result;
-use crate::reports::model::compare::{Verdict, compare};
-use crate::reports::model::compute::{Report, Share};
+use crate::reports::model::compare::Verdict;
+use crate::reports::model::compute::{Group, Share};
 use crate::reports::model::scope::Scope;
 use crate::reports::model::select::Question;
 use crate::reports::model::sheet::{Number, Sheet, Table, Value};
-use crate::reports::model::stats::{METHOD, permuted};
-use crate::reports::service::Desk;
+use crate::reports::model::stats::METHOD;
+use crate::reports::service::{Desk, Sides};
 use crate::reports::view::duration;
 
 /// The first side against the second.
 pub async fn sheet(desk: &Desk, first: &Scope, second: &Scope) -> Result<Sheet> {
     let question = desk.question(first);
-    let a = desk.report(&question).await?;
-    let b = desk.report(&question.about(second.clone())).await?;
-    let rows = (0..question.definitions.len()).filter_map(|place| row(&question, &a, &b, place)).collect();
+    let sides = desk.sides(&question, &question.about(second.clone())).await?;
+    let rows = (0..question.definitions.len()).filter_map(|place| row(&question, &sides, place)).collect();
     let columns = [
         "Measure",
         "First: median",
@@ -41,14 +40,14 @@ pub async fn sheet(desk: &Desk, first: &Scope, second: &Scope) -> Result<Sheet> 
         Number {
             key: "first".into(),
             label: "First".into(),
-            value: Value::count(a.total.n),
+            value: Value::count(sides.first.n),
             detail: vec![first.in_words()],
             ..Number::default()
         },
         Number {
             key: "second".into(),
             label: "Second".into(),
-            value: Value::count(b.total.n),
+            value: Value::count(sides.second.n),
             detail: vec![second.in_words()],
             ..Number::default()
         },
@@ -63,19 +62,18 @@ pub async fn sheet(desk: &Desk, first: &Scope, second: &Scope) -> Result<Sheet> 
         title: "Comparison".into(),
         filters: format!("{} — against — {}", first.in_words(), second.in_words()),
         numbers,
-        tables: vec![measures, shares(&a, &b)],
+        tables: vec![measures, shares(&sides.first, &sides.second)],
         notes,
     })
 }
 
-fn row(question: &Question, a: &Report, b: &Report, place: usize) -> Option<Vec<Value>> {
+fn row(question: &Question, sides: &Sides, place: usize) -> Option<Vec<Value>> {
     let definition = question.definitions.get(place)?;
-    let (before, after) = (a.total.summary(place), b.total.summary(place));
+    let (before, after) = (sides.first.summary(place), sides.second.summary(place));
     if before.is_none() && after.is_none() {
         return None;
     }
-    let comparison = compare(place, &a.total, &b.total);
-    let difference = match comparison.verdict {
+    let difference = match sides.comparisons.get(place)?.verdict {
         Verdict::TooFew => Value::words("too few values"),
         Verdict::NoDetectableChange => Value::words("no detectable change"),
         Verdict::Shorter(low, high) => Value::words(format!("shorter by {} to {}", duration(-high), duration(-low))),
@@ -88,16 +86,16 @@ fn row(question: &Question, a: &Report, b: &Report, place: usize) -> Option<Vec<
         row.push(Value::count(summary.map_or(0, |s| s.n)));
     }
     row.push(difference);
-    row.push(match permuted(a.total.sorted(place), b.total.sorted(place)) {
+    row.push(match sides.chance.get(place).copied().flatten() {
         Some(p) => Value { text: format!("{:.1} %", p * 100.0), number: Some(p), href: None },
         None => Value::words("–"),
     });
     Some(row)
 }
 
-fn shares(a: &Report, b: &Report) -> Table {
-    let (x, y) = (&a.total.counts, &b.total.counts);
-    let severe = |r: &Report| Share { part: r.total.counts.severities.iter().take(2).sum(), of: r.total.n };
+fn shares(a: &Group, b: &Group) -> Table {
+    let (x, y) = (&a.counts, &b.counts);
+    let severe = |g: &Group| Share { part: g.counts.severities.iter().take(2).sum(), of: g.n };
     let pairs = [
         ("SEV1 and SEV2", severe(a), severe(b)),
         ("Re-opened", x.reopened, y.reopened),

@@ -2,7 +2,6 @@
 
 use super::detection;
 use crate::error::Result;
-use crate::reports::model::compare::compare;
 use crate::reports::model::compute::{Group, Share};
 use crate::reports::model::facts::Detection;
 use crate::reports::model::measures::Definition;
@@ -55,7 +54,7 @@ fn incidents(found: &Overview) -> Number {
 fn number(found: &Overview, place: usize) -> Option<Number> {
     let definition = found.question.definitions.get(place)?;
     let summary = found.total.summary(place);
-    let change = changes::of_measure(&compare(place, &found.earlier, &found.total));
+    let change = found.comparisons.get(place).map(changes::of_measure).unwrap_or_default();
     let href = view::behind(&found.question.scope, None, Some(&definition.key));
     let mut detail = summary.map(details).unwrap_or_default();
     if let Some(within) = found.total.within.get(place).filter(|s| s.of > 0) {
@@ -168,7 +167,6 @@ fn outliers(found: &Overview) -> Table {
 
 /// The main measures' gaps and those not counted at all, by reason.
 fn left_out(found: &Overview) -> Table {
-    let reasons = view::left_out::left_out(&found.excluded, &found.question.definitions, MAIN.len());
     let row = |l: &view::left_out::LeftOut| {
         let listed: Vec<String> = l.incidents.iter().map(|(n, _)| format!("INC-{n}")).collect();
         let more = if l.more > 0 { format!(" and {} more", l.more) } else { String::new() };
@@ -183,7 +181,7 @@ fn left_out(found: &Overview) -> Table {
         key: "left_out".into(),
         heading: "Left out, and why".into(),
         columns: ["Reason", "Incidents", "Missing from", "Which"].map(str::to_owned).to_vec(),
-        rows: reasons.iter().map(row).collect(),
+        rows: found.left_out.iter().map(row).collect(),
         ..Table::default()
     }
 }

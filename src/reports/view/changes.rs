@@ -1,13 +1,11 @@
 //! What changed against the period before, in sentences; and when to say that nothing did.
 
 use super::duration;
-use crate::reports::model::compare::{Comparison, Verdict, compare};
-use crate::reports::model::compute::Group;
-use crate::reports::model::select::Question;
-use crate::reports::service::MAIN;
+use crate::reports::model::compare::{Comparison, Verdict};
+use crate::reports::service::{MAIN, Overview};
 
 /// One sentence, and how it is to be taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     pub text: String,
     /// `report-better`, `report-worse` or `report-even`.
@@ -51,15 +49,19 @@ pub fn count_differs(earlier: usize, later: usize) -> bool {
 
 /// What a director should hear: every detectable change, the groups with more incidents than before; or
 /// that nothing changed.
-pub fn sentences(question: &Question, earlier: &Group, total: &Group) -> Vec<Change> {
+pub fn sentences(overview: &Overview) -> Vec<Change> {
+    let (earlier, total) = (&overview.earlier, &overview.total);
     let mut found = Vec::new();
     if count_differs(earlier.n, total.n) {
         let count = of_count(earlier.n, total.n);
         found.push(Change { text: format!("{} incidents: {}.", total.n, count.text), class: count.class });
     }
     for place in MAIN {
-        let comparison = compare(place, earlier, total);
-        let Some(definition) = question.definitions.get(place) else { continue };
+        let (Some(definition), Some(comparison)) =
+            (overview.question.definitions.get(place), overview.comparisons.get(place))
+        else {
+            continue;
+        };
         let (low, high, word, class) = match comparison.verdict {
             Verdict::Shorter(low, high) => (-high, -low, "shorter", "report-better"),
             Verdict::Longer(low, high) => (low, high, "longer", "report-worse"),

@@ -13,12 +13,14 @@ use crate::reports::filters::{Filters, scope_of, viewer};
 use crate::reports::ledger::Ledger;
 use crate::reports::model::measures::Measure;
 use crate::reports::model::select::Question;
-use crate::reports::service::{Counted, Desk, MAIN};
+use crate::reports::service::{Behind, Counted, Desk, MAIN};
 use crate::reports::view;
 use crate::web::{Access, Cx, Routes, Shell, render};
 
 /// Rows of one page.
 const PAGE: usize = 100;
+/// Rows of one file; whoever needs more narrows the filters.
+const MOST_IN_FILE: usize = 100_000;
 
 pub fn routes() -> Routes {
     Routes::new()
@@ -69,16 +71,16 @@ async fn list(cx: Cx, Extension(ledger): Extension<Ledger>, Query(query): Query<
     let desk = Desk::open(&ledger, &cx.state.db, viewer(cx.actor()?), cx.now()).await?;
     let question = desk.question(&scope);
     let place = place_of(&question, &query.measure);
-    let behind = desk.behind(&question, &query.key, place).await?;
     let page: usize = query.page.parse().unwrap_or(1).max(1);
-    let total = behind.len();
-    let counted: Vec<&Counted> = behind.iter().skip((page - 1).saturating_mul(PAGE)).take(PAGE).collect();
+    let of = Behind { key: query.key.clone(), place, skip: (page - 1).saturating_mul(PAGE), take: PAGE };
+    let behind = desk.behind(&question, of).await?;
+    let (counted, total) = (&behind.0, behind.1);
     let titles = desk.titles(counted.iter().map(|c| c.number)).await?;
     let definition = place.and_then(|p| question.definitions.get(p));
     let here = view::behind(&scope, Some(&query.key), definition.map(|d| &*d.key));
     let what = if query.key.is_empty() { "all groups".to_owned() } else { view::label(scope.group_by, &query.key) };
     let places = shown(place);
-    let line = |c: &&Counted| Line {
+    let line = |c: &Counted| Line {
         number: c.number,
         title: titles.get(&c.number).cloned().unwrap_or_default(),
         severity: c.severity,
@@ -127,7 +129,9 @@ async fn export_incidents(
     let desk = Desk::open(&ledger, &cx.state.db, viewer(cx.actor()?), cx.now()).await?;
     let question = desk.question(&scope);
     let place = place_of(&question, &query.measure);
-    let behind = desk.behind(&question, &query.key, place).await?;
+    let of = Behind { key: query.key.clone(), place, skip: 0, take: MOST_IN_FILE };
+    let behind = desk.behind(&question, of).await?;
+    let behind = &behind.0;
     let titles = desk.titles(behind.iter().map(|c| c.number)).await?;
     let places = shown(place);
     let definitions: Vec<_> = places.iter().filter_map(|p| question.definitions.get(*p)).cloned().collect();

@@ -12,7 +12,6 @@ use crate::error::{Error, Result};
 use crate::reports::filters::{Filters, scope_of, viewer};
 use crate::reports::json::VISIBILITY;
 use crate::reports::ledger::Ledger;
-use crate::reports::model::compare::compare;
 use crate::reports::model::compute::Group;
 use crate::reports::model::facts::Detection;
 use crate::reports::model::measures::Definition;
@@ -22,7 +21,7 @@ use crate::reports::model::stats::METHOD;
 use crate::reports::service::{Attention, Desk, MAIN, Overview, attention};
 use crate::reports::view::changes::{self, Change};
 use crate::reports::view::charts::{self, Bar};
-use crate::reports::view::left_out::{self, LeftOut, left_out};
+use crate::reports::view::left_out::{self, LeftOut};
 use crate::reports::view::{self, Cell, Section, duration, share};
 use crate::web::{Access, Cx, Routes, Shell, render_with_status};
 
@@ -145,7 +144,7 @@ impl Body {
     async fn of(found: &Overview, desk: &Desk, drawn: usize, attention: Attention) -> Result<Self> {
         let question = &found.question;
         let scope = &question.scope;
-        let mut left_out = left_out(&found.excluded, &question.definitions, MAIN.len());
+        let mut left_out = found.left_out.clone();
         let listed = left_out.iter().flat_map(|l| &l.incidents).map(|i| i.0);
         let outlying = found.outliers.iter().flatten().flat_map(|o| &o.named).map(|o| o.0);
         let titles = desk.titles(listed.chain(outlying).chain(found.dots.iter().map(|d| d.0))).await?;
@@ -176,7 +175,7 @@ impl Body {
                 .map(|(i, n)| (format!("SEV{}", i + 1), *n))
                 .collect(),
             cards: cards(found),
-            changes: changes::sentences(question, &found.earlier, &found.total),
+            changes: changes::sentences(found),
             worst: worst(found),
             drawn: question.definitions.get(drawn).map(|d| d.name.to_string()).unwrap_or_default(),
             drawn_key: question.definitions.get(drawn).map(|d| d.key.to_string()).unwrap_or_default(),
@@ -213,7 +212,7 @@ fn cards(found: &Overview) -> Vec<Card> {
             short: definition.short.to_string(),
             name: definition.name.to_lowercase(),
             cell: total_cell(question, &found.total, place),
-            change: changes::of_measure(&compare(place, &found.earlier, &found.total)),
+            change: found.comparisons.get(place).map(changes::of_measure).unwrap_or_default(),
             other: other.map_or_else(String::new, |s| format!("{} {kind}, mean {}", duration(s.p50), duration(s.mean))),
         })
     };
@@ -227,7 +226,7 @@ fn more(found: &Overview) -> Vec<More> {
             short: definition.short.to_string(),
             text: definition.text.to_string(),
             cell: total_cell(&found.question, &found.total, place),
-            change: changes::of_measure(&compare(place, &found.earlier, &found.total)),
+            change: found.comparisons.get(place).map(changes::of_measure).unwrap_or_default(),
         })
         .collect()
 }
