@@ -11,7 +11,7 @@ use axum_extra::extract::Form;
 use serde::Deserialize;
 
 use super::courier::Courier;
-use super::model::channel::{Channel, ChannelInput, ROLES, RuleInput, StoredRule};
+use super::model::channel::{Channel, ChannelInput, ROLES, RuleInput, StoredRule, TEAM_PREFIX};
 use super::model::{ChannelKind, EventKind};
 use super::service::channels::{self as service, Change};
 use super::service::deliveries;
@@ -172,6 +172,12 @@ impl RuleChoices<'_> {
     fn services(&self) -> String {
         self.rule.services.join(", ")
     }
+
+    /// Names of teams.
+    fn teams(&self) -> String {
+        let names = self.rule.roles.iter().filter_map(|r| r.strip_prefix(TEAM_PREFIX));
+        names.map(str::trim).collect::<Vec<_>>().join(", ")
+    }
 }
 
 fn has(words: &[String], word: &str) -> bool {
@@ -291,18 +297,23 @@ struct RuleForm {
     severities: Vec<String>,
     services: String,
     roles: Vec<String>,
+    /// Names with commas between them.
+    teams: String,
     delete: Option<String>,
 }
 
 impl RuleForm {
     fn into_input(self) -> RuleInput {
         let services = self.services.split([',', ' ', '\n']).map(str::trim).filter(|s| !s.is_empty());
+        let teams = self.teams.split(',').map(str::trim).filter(|t| !t.is_empty());
+        let mut roles = self.roles;
+        roles.extend(teams.map(|name| format!("{TEAM_PREFIX}{name}")));
         RuleInput {
             services: services.map(str::to_owned).collect(),
             name: self.name,
             events: self.events,
             severities: self.severities,
-            roles: self.roles,
+            roles,
         }
     }
 }

@@ -14,8 +14,10 @@ use crate::outbound::Policy;
 const MAX_RECIPIENTS: usize = 50;
 /// Before the name of a role in an e-mail channel's address: whoever holds it then.
 pub const ROLE_PREFIX: &str = "role:";
-/// Roles that an event may concern.
-pub const ROLES: [&str; 5] = ["commander", "communications", "operations", "scribe", "owner"];
+/// Roles that an event may concern, besides teams.
+pub const ROLES: [&str; 6] = ["commander", "communications", "operations", "scribe", "owner", "on-call"];
+/// Before the name of a team whose people on call an event concerns.
+pub const TEAM_PREFIX: &str = "team:";
 
 /// Where notifications go.
 #[derive(Clone, PartialEq, Eq)]
@@ -268,7 +270,10 @@ impl RuleInput {
             words.iter().filter_map(found).collect()
         };
         let severities = one_of("severities", &self.severities, &["SEV1", "SEV2", "SEV3", "SEV4"]);
-        let roles = one_of("roles", &self.roles, &ROLES);
+        let is_team = |word: &&String| word.strip_prefix(TEAM_PREFIX).is_some_and(|name| !name.trim().is_empty());
+        let (teams, roles): (Vec<_>, Vec<_>) = self.roles.iter().cloned().partition(|word| is_team(&word));
+        let mut roles = one_of("roles", &roles, &ROLES);
+        roles.extend(teams.iter().map(|team| fields::limited(&mut errors, "roles", team, 100)));
         if self.services.len() > 100 {
             errors.add("services", "names more than 100 services");
         }
@@ -345,5 +350,9 @@ mod tests {
         let fine = RuleInput { severities: vec!["sev1".into()], services: vec!["Cart".into()], ..RuleInput::default() };
         let (_, rule) = fine.normalize().expect("a rule");
         assert_eq!((rule.severities[0].as_str(), rule.services[0].as_str()), ("SEV1", "cart"));
+        let teams = RuleInput { roles: vec!["On-Call".into(), "team:Core payments".into()], ..RuleInput::default() };
+        assert_eq!(teams.normalize().expect("a rule").1.roles, ["on-call", "team:Core payments"]);
+        let nobody = RuleInput { roles: vec!["team: ".into()], ..RuleInput::default() };
+        assert!(nobody.normalize().expect_err("a team without a name").has("roles"));
     }
 }

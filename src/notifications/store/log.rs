@@ -5,6 +5,8 @@ use crate::clock::Timestamp;
 use crate::db::{Db, Where};
 use crate::error::Result;
 
+use super::super::model::EventKind;
+
 /// What a list shows of a delivery.
 #[derive(Clone, Debug, sqlx::FromRow, serde::Serialize)]
 pub struct Delivery {
@@ -32,6 +34,11 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// The event for people; its word when a newer version wrote it.
+    pub fn event_label(&self) -> String {
+        EventKind::parse(&self.kind).map_or_else(|| self.kind.clone(), |kind| kind.label().to_owned())
+    }
+
     pub fn can_retry(&self) -> bool {
         matches!(self.status.as_str(), "failed" | "dropped") && self.kind != "test"
     }

@@ -124,12 +124,6 @@ struct ShowPage {
     attempts: Vec<Attempt>,
 }
 
-impl ShowPage {
-    fn event_label(&self) -> String {
-        EventKind::parse(&self.delivery.kind).map_or_else(|| self.delivery.kind.clone(), |k| k.label().to_owned())
-    }
-}
-
 async fn show(cx: Cx, Path(id): Path<i64>) -> Result<Response> {
     let db = &cx.state.db;
     let delivery = service::get(db, id).await?;
