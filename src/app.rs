@@ -114,6 +114,7 @@ pub fn router(state: AppState) -> Router {
         .layer(Extension(runbook_sources()))
         .layer(Extension(service_hooks()))
         .layer(Extension(status_page::PublicCache::default()))
+        .layer(Extension(status_page::Doorman::default()))
         .layer(csrf(&state))
         .layer(from_fn_with_state(state.clone(), web::authenticate))
         .layer(CatchPanicLayer::new())

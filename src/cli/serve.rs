@@ -11,7 +11,7 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::random::Random;
 use crate::state::AppState;
-use crate::{accounts, alerts, app, oncall, runbooks, suspects, traces};
+use crate::{accounts, alerts, app, oncall, runbooks, status_page, suspects, traces};
 
 /// How long requests that are under way may take after the signal to stop.
 const LAST_ANSWERS: std::time::Duration = std::time::Duration::from_secs(5);
@@ -43,6 +43,9 @@ pub async fn serve(state: AppState) -> Result<()> {
     suspects::jobs::spawn(state.clone());
     runbooks::jobs::spawn(state.clone());
     oncall::jobs::spawn(state.clone());
+    let outbound = status_page::jobs::outbound(&state)?;
+    oncall::jobs::spawn_connections(state.clone(), outbound.clone());
+    status_page::jobs::spawn(state.clone(), outbound, None);
     let serving = axum::serve(listener, app::router(state)).with_graceful_shutdown(stop_signal());
     tokio::select! {
         outcome = serving => outcome.map_err(|e| Error::Internal(format!("serving: {e}")))?,
