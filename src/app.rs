@@ -154,6 +154,7 @@ pub fn router_with(state: AppState, ledger: reports::Ledger) -> Router {
         .layer(Extension(change_hooks()))
         .layer(Extension(ledger))
         .layer(Extension(status_page::PublicCache::default()))
+        .layer(Extension(status_page::Doorman::default()))
         .layer(csrf(&state))
         .layer(from_fn_with_state(state.clone(), web::authenticate))
         .layer(CatchPanicLayer::new())

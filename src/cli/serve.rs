@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::random::Random;
 use crate::state::AppState;
 use crate::{
-    accounts, alerts, app, deployments, notifications, oncall, postmortems, relay, reports, runbooks, suspects,
-    trace_sources, traces,
+    accounts, alerts, app, deployments, notifications, oncall, postmortems, relay, reports, runbooks, status_page,
+    suspects, trace_sources, traces,
 };
 
 /// How long requests that are under way may take after the signal to stop.
@@ -52,6 +52,9 @@ pub async fn serve(state: AppState) -> Result<()> {
     runbooks::jobs::spawn(state.clone());
     postmortems::jobs::spawn(state.clone());
     oncall::jobs::spawn(state.clone());
+    let outbound = status_page::jobs::outbound(&state)?;
+    oncall::jobs::spawn_connections(state.clone(), outbound.clone());
+    status_page::jobs::spawn(state.clone(), outbound, None);
     let ledger = reports::Ledger::new();
     reports::jobs::spawn(state.clone(), ledger.clone());
     let serving = axum::serve(listener, app::router_with(state, ledger)).with_graceful_shutdown(stop_signal());

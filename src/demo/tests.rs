@@ -145,6 +145,15 @@ async fn the_whole_year_can_be_played() {
     assert_eq!((played.services, played.incidents), (26, 150));
     assert_eq!(clock.now(), year.end);
 
+    let on_call = crate::oncall::service::teams::now_on_call(&db, year.end).await.expect("loaded");
+    assert_eq!((on_call.len(), on_call.iter().filter(|t| t.person.is_some()).count()), (9, 9));
+    assert_eq!(on_call.iter().filter(|t| t.is_override).count(), 1);
+    let told: i64 = db
+        .fetch_scalar("SELECT COUNT(*) FROM status_notices WHERE published_at IS NOT NULL", vec![])
+        .await
+        .expect("counted");
+    assert!(told >= 10, "{told} notices");
+
     let query = ScopeQuery { from: "2025-11-01".into(), ..ScopeQuery::default() };
     let scope = Scope::parse(&query, year.end, chrono_tz::Tz::UTC).expect("valid");
     let viewer = crate::incidents::Viewer { all: true, user_id: 0 };

@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
-use super::service::paging;
+use super::service::{connections, paging};
 use crate::error::Result;
+use crate::outbound::Outbound;
 use crate::state::AppState;
 
 /// Pages of one round.
@@ -19,6 +20,34 @@ pub async fn run_once(state: &AppState) -> Result<usize> {
     let now = state.now();
     let begun = paging::start_wanted(&state.db, BATCH, now).await?;
     Ok(begun + paging::go_on_with_due(&state.db, BATCH, now).await?)
+}
+
+/// One round for PagerDuty and GoAlert; tells how many links changed or were worked on.
+///
+/// # Errors
+/// `Unavailable` when the database is away; a receiver that fails is none.
+pub async fn connect_once(state: &AppState, outbound: &Outbound) -> Result<usize> {
+    let now = state.now();
+    let changed = connections::look(&state.db, BATCH, now).await?;
+    let worked = connections::deliver(&state.db, outbound, &state.config.base_url, BATCH / 10, now).await?;
+    Ok(changed + worked)
+}
+
+/// Like [`spawn`], for the tools that are connected.
+pub fn spawn_connections(state: AppState, outbound: Outbound) {
+    const PAUSE: Duration = Duration::from_secs(5);
+    tokio::spawn(async move {
+        let mut notices = state.db.subscribe();
+        loop {
+            let worked = connect_once(&state, &outbound).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the connected paging tools wait for the database");
+                0
+            });
+            let pause = if worked > 0 { PAUSE / 10 } else { PAUSE };
+            let changed = async { while notices.recv().await.is_ok_and(|n| n.topic != "incidents") {} };
+            let _ = tokio::time::timeout(pause, changed).await;
+        }
+    });
 }
 
 /// Rounds until the process ends: when an incident changes, and every few seconds.

@@ -1,5 +1,6 @@
 //! Whose turn it is. Pure.
 
+pub mod connect;
 pub mod input;
 
 use chrono::{LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};

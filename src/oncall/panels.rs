@@ -4,6 +4,7 @@ use askama::Template;
 use futures::future::BoxFuture;
 
 use super::service::teams::{self, OnCall};
+use super::store::connections;
 use super::store::pages::{self as store, Call, Page};
 use crate::accounts::Actor;
 use crate::clock::Timestamp;
@@ -113,6 +114,8 @@ struct IncidentView {
     is_open: bool,
     acknowledged_at: Option<Timestamp>,
     private: bool,
+    /// Connected tools: name, how it stands there, how it should.
+    elsewhere: Vec<(String, String, String)>,
 }
 
 impl IncidentPanel for IncidentOnCall {
@@ -159,6 +162,7 @@ impl IncidentPanel for IncidentOnCall {
                 is_open,
                 acknowledged_at,
                 private: incident.private,
+                elsewhere: connections::standings(context.db, incident.id).await?,
             };
             let next_step = needs_answer.then(|| "Acknowledge it, so that nobody else is paged.".to_owned());
             let html = rendered(&view)?;

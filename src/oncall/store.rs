@@ -1,4 +1,5 @@
 //! The SQL of rotations, overrides, calendar addresses and pages.
 
+pub mod connections;
 pub mod pages;
 pub mod teams;

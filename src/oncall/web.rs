@@ -1,6 +1,7 @@
 //! `/oncall`: rotations and overrides, calendars, and the buttons of an incident's panel.
 
 mod calendar;
+mod connections;
 mod incident;
 mod teams;
 
@@ -20,6 +21,10 @@ pub(super) fn routes() -> Routes {
         .get("/oncall/calendars", Access::VIEWER, calendar::list)
         .post("/oncall/calendars", Access::VIEWER, calendar::create)
         .post("/oncall/calendars/{id}/revoke", Access::VIEWER, calendar::revoke)
+        .get("/oncall/connections", Access::ADMIN, connections::list)
+        .post("/oncall/connections", Access::ADMIN, connections::add)
+        .post("/oncall/connections/{id}/do", Access::ADMIN, connections::act)
+        .post("/ingest/oncall/{id}/{token}", Access::Ingest, connections::receive)
         .get("/calendar/{token}/oncall.ics", Access::Public, calendar::file)
         .post("/oncall/incidents/{incident}/acknowledge", Access::RESPONDER, incident::acknowledge)
         .post("/oncall/incidents/{incident}/page", Access::RESPONDER, incident::page)

@@ -4,11 +4,12 @@
 //! somebody publishes them. Everything that the public sees is in this room's own tables: no page of it
 //! reads an incident, so nothing private can leak into it by a join. Here: components, notices, the
 //! public pages and their kept copies, the feed, the pages where notices are written. Not here: what
-//! happened inside (incidents), delivery to channels (notifications).
+//! happened inside (incidents), channels of our own people (notifications).
 
 mod api;
 mod cache;
 pub mod feed;
+pub mod jobs;
 pub mod model;
 mod panel;
 mod public;
@@ -20,8 +21,9 @@ use crate::web::Routes;
 
 pub use cache::PublicCache;
 pub use panel::StatusPanel;
+pub use public::{Doorman, HasMail};
 
-/// Needs [`PublicCache`] as an extension of the router.
+/// Needs [`PublicCache`] and [`Doorman`] as extensions of the router.
 pub fn routes() -> Routes {
     public::routes().merge(web::routes()).merge(api::routes())
 }

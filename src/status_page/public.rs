@@ -1,6 +1,7 @@
 //! `/status` and below: what everybody may read, without session or cookie.
 
 mod pages;
+mod subscribe;
 mod view;
 
 use axum::Extension;
@@ -14,6 +15,7 @@ use crate::error::Result;
 use crate::state::AppState;
 use crate::web::{Access, Routes};
 
+pub use subscribe::{Doorman, HasMail};
 pub(super) use view::{NoticeView, notice_view};
 
 pub(super) fn routes() -> Routes {
@@ -24,6 +26,7 @@ pub(super) fn routes() -> Routes {
         .get("/status/feed.atom", Access::Public, feed)
         .get("/status/summary.json", Access::Public, summary)
         .get("/status/history.json", Access::Public, history_json)
+        .merge(subscribe::routes())
 }
 
 async fn home(

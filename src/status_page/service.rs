@@ -2,7 +2,9 @@
 //! publish depends on the incident behind, too, and is checked here.
 
 pub mod components;
+mod letter;
 pub mod notices;
+pub mod subscribers;
 
 pub use super::store::components::Component;
 pub use super::store::notices::{Draft, Notice, Update};

@@ -4,6 +4,7 @@
 pub mod components;
 pub mod notices;
 pub mod public;
+pub mod subscribers;
 
 use crate::error::{Error, Result};
 

@@ -2,6 +2,7 @@
 
 mod components;
 mod notices;
+mod subscribers;
 
 use crate::accounts::{Actor, Role};
 use crate::web::{Access, Routes};
@@ -16,6 +17,8 @@ pub(super) fn routes() -> Routes {
         .post("/status-page/components/{id}/do", Access::COMMANDER, components::act)
         .get("/status-page/settings", Access::ADMIN, components::settings)
         .post("/status-page/settings", Access::ADMIN, components::save_settings)
+        .get("/status-page/subscribers", Access::ADMIN, subscribers::list)
+        .post("/status-page/subscribers/{id}/remove", Access::ADMIN, subscribers::remove)
         .get("/status-page/notices/new", Access::RESPONDER, notices::new)
         .post("/status-page/notices", Access::RESPONDER, notices::create)
         .get("/status-page/notices/{id}", Access::RESPONDER, notices::show)
@@ -30,6 +33,7 @@ pub(super) fn routes() -> Routes {
 fn tabs(actor: &Actor) -> Vec<(&'static str, &'static str)> {
     let mut tabs = vec![("/status-page", "Notices"), ("/status-page/components", "Components")];
     if actor.can(Role::Admin) {
+        tabs.push(("/status-page/subscribers", "Subscribers"));
         tabs.push(("/status-page/settings", "Settings"));
     }
     tabs

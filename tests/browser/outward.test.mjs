@@ -62,7 +62,7 @@ test("a notice goes from its draft to the public page and the feed", async () =>
   await page.getByLabel("Text", { exact: true }).fill("Cards work again.");
   await page.getByRole("button", { name: "Keep as draft" }).click();
   await page.getByRole("button", { name: "Publish now" }).click();
-  await page.locator("#updates").getByText("Cards work again.").waitFor();
+  await page.locator("#updates .public-text", { hasText: "Cards work again." }).waitFor();
   for (const options of [{ viewport: { width: 390, height: 800 } }, { colorScheme: "dark" }]) {
     const other = await visitor(options);
     await other.goto(`${faultline.url}/status`);

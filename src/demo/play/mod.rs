@@ -6,6 +6,7 @@
 
 mod around;
 mod learning;
+mod outward;
 mod telemetry;
 
 use std::collections::HashMap;
@@ -80,6 +81,10 @@ pub async fn play(db: &Db, clock: &Clock, year: &Year, cast: &Cast) -> Result<Pl
         tx.commit().await?;
     }
     clock.set(year.end);
+    let tx = db.begin().await?;
+    player.keep_ready(&tx, year).await?;
+    player.tell_customers(&tx, year).await?;
+    tx.commit().await?;
     Ok(Played { services: SERVICES.len(), incidents: player.ids.len(), acts: steps.len() })
 }
 

@@ -151,7 +151,9 @@ pub(super) async fn feed(state: &AppState) -> Result<Content> {
         return nothing_content(state, &head);
     }
     let mut notices = store::notices(&state.db, Which::Newest(FEED)).await?;
-    notices.iter_mut().for_each(|n| n.progress(state.now()));
+    for notice in &mut notices {
+        notice.progress(state.now());
+    }
     let xml = atom(&head.title, &state.config.base_url, &notices, Timestamp::default());
     Ok(Content { status: StatusCode::OK, kind: "application/atom+xml; charset=utf-8", body: xml.into() })
 }

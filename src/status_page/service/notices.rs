@@ -157,6 +157,7 @@ pub async fn publish(tx: &Tx, id: i64, version: Option<i64>, actor: &Actor, now:
     store::discard_draft(tx, id).await?;
     components::touch(tx).await?;
     tell(tx, &notice, &draft, actor, now).await?;
+    super::subscribers::tell_all(tx, update, now).await?;
     audited(tx, actor, "status_page.notice.publish", id, now).await?;
     Ok(update)
 }
