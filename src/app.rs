@@ -49,7 +49,9 @@ pub fn routes() -> Routes {
 /// The inbox of this node, with every room's processor. Deliveries that arrive through [`router`] are
 /// processed by `inbox(&state).run()`, here or on another node.
 pub fn inbox(state: &AppState) -> Inbox {
-    let inbox = Inbox::new(state.db.clone(), state.clock.clone(), Limit::default());
+    let per_second = state.config.ingest_rate;
+    let limit = Limit { per_second, burst: per_second.saturating_mul(5) };
+    let inbox = Inbox::new(state.db.clone(), state.clock.clone(), limit);
     inbox.register(Kind::Alerts, Arc::new(alerts::ingest::AlertProcessor));
     inbox.register(Kind::Checks, Arc::new(alerts::ingest::AlertProcessor));
     inbox.register(Kind::Changes, Arc::new(deployments::ChangesProcessor));
@@ -76,7 +78,11 @@ pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
 
 /// What the rooms know of an incident that runbooks ask for: conditions' facts, variables' values.
 pub fn runbook_sources() -> runbooks::hooks::Sources {
-    runbooks::hooks::Sources::new(vec![Box::new(facts::AlertFacts), Box::new(facts::SuspectFacts)])
+    runbooks::hooks::Sources::new(vec![
+        Box::new(facts::AlertFacts),
+        Box::new(facts::RuleFacts),
+        Box::new(facts::SuspectFacts),
+    ])
 }
 
 /// What the rooms add to a service's page and to the catalogue's list.
@@ -84,6 +90,7 @@ pub fn service_hooks() -> services::hooks::Hooks {
     services::hooks::Hooks::new(
         vec![
             Box::new(incidents::ServiceIncidents),
+            Box::new(deployments::ServiceChanges),
             Box::new(alerts::hooks::ServiceAlerts),
             Box::new(traces::ServiceTraces),
         ],
@@ -93,6 +100,11 @@ pub fn service_hooks() -> services::hooks::Hooks {
             Box::new(deployments::LastChange),
         ],
     )
+}
+
+/// What the rooms add to a change's page.
+pub fn change_hooks() -> deployments::hooks::Hooks {
+    deployments::hooks::Hooks::new(vec![Box::new(suspects::panel::ChangeVerdicts)])
 }
 
 /// The service that answers every request.
@@ -107,6 +119,7 @@ pub fn router(state: AppState) -> Router {
         .layer(Extension(incident_hooks(&state)))
         .layer(Extension(runbook_sources()))
         .layer(Extension(service_hooks()))
+        .layer(Extension(change_hooks()))
         .layer(csrf(&state))
         .layer(from_fn_with_state(state.clone(), web::authenticate))
         .layer(CatchPanicLayer::new())

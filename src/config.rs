@@ -39,6 +39,9 @@ pub struct Settings {
     /// Largest machine delivery in bytes, also after decompression
     #[arg(long, global = true, env = "FAULTLINE_MAX_DELIVERY_BYTES")]
     pub max_delivery_bytes: Option<usize>,
+    /// Deliveries a second that one ingest token may send; five times as many at once after a pause
+    #[arg(long, global = true, env = "FAULTLINE_INGEST_RATE")]
+    pub ingest_rate: Option<u32>,
 }
 
 /// Settings checked and complete. Secrets do not show in `Debug`.
@@ -54,6 +57,8 @@ pub struct Config {
     pub metrics_token: Option<String>,
     pub outbound_allow: String,
     pub max_delivery_bytes: usize,
+    /// Deliveries a second for each ingest token.
+    pub ingest_rate: u32,
 }
 
 impl std::fmt::Debug for Config {
@@ -67,12 +72,16 @@ impl std::fmt::Debug for Config {
             .field("metrics_token", &self.metrics_token.as_ref().map(|_| "***"))
             .field("outbound_allow", &self.outbound_allow)
             .field("max_delivery_bytes", &self.max_delivery_bytes)
+            .field("ingest_rate", &self.ingest_rate)
             .finish_non_exhaustive()
     }
 }
 
 /// OTLP recommends 64 MiB (after decompression) as the bound of one request.
 const MAX_DELIVERY_BYTES: usize = 64 * 1024 * 1024;
+
+/// More than any monitoring system sends by itself; less than what would keep others waiting.
+const INGEST_RATE: u32 = 2_000;
 
 impl Config {
     /// Puts flags and environment (`given`) over the file, if one is named, over the defaults.
@@ -112,6 +121,7 @@ impl Config {
                 metrics_token: s.metrics_token.filter(|t| !t.is_empty()),
                 outbound_allow: s.outbound_allow.unwrap_or_default(),
                 max_delivery_bytes: s.max_delivery_bytes.unwrap_or(MAX_DELIVERY_BYTES),
+                ingest_rate: s.ingest_rate.unwrap_or(INGEST_RATE).max(1),
             }),
             _ => Err(Error::Invalid(errors)),
         }
@@ -140,6 +150,7 @@ fn merge(a: Settings, b: Settings) -> Settings {
         metrics_token: a.metrics_token.or(b.metrics_token),
         outbound_allow: a.outbound_allow.or(b.outbound_allow),
         max_delivery_bytes: a.max_delivery_bytes.or(b.max_delivery_bytes),
+        ingest_rate: a.ingest_rate.or(b.ingest_rate),
     }
 }
 

@@ -35,7 +35,7 @@ document.addEventListener("keydown", (event) => {
 localTimes(document);
 
 // A button that copies each block of code.
-for (const block of document.querySelectorAll(".prose pre.code")) {
+for (const block of document.querySelectorAll(".prose pre.code, pre.snippet")) {
   const text = block.textContent;
   const button = Object.assign(document.createElement("button"), { type: "button", className: "btn copy", textContent: "Copy" });
   button.addEventListener("click", async () => {

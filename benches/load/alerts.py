@@ -2,15 +2,18 @@
 """Signals per second of a running Faultline beside Debian's Alertmanager, in one run on one machine.
 
     cargo build --release && FAULTLINE_PROFILE=release benches/load/alerts.py
+    BENCH_SCALE=0.02 benches/load/alerts.py          # a small try: every count times this
 
 Both get the same alerts by the same call (POST /api/v2/alerts, ten to a request, eight connections that
 stay open). Faultline's are committed to disk before each answer; Alertmanager keeps them in memory.
-Then: 10,000 distinct alerts become one incident, the list with many open alerts, and a change of the
-incident's status. Prints one line a measurement.
+Then: 10,000 distinct alerts become one incident with none lost, its status is changed, and `/alerts` and
+its API are read with 100,000 open alerts, beside Alertmanager's own list with 1,000. Prints one line a
+measurement.
 """
 
 import http.client
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -24,10 +27,17 @@ from faultline import Faultline, free_port, wait_for  # noqa: E402
 
 CONNECTIONS = 8
 PER_REQUEST = 10
+SCALE = float(os.environ.get("BENCH_SCALE", "1"))
 
 
-def alert(i, starts):
-    return {"labels": {"alertname": "Storm", "service": "checkout", "severity": "critical", "pod": f"pod-{i}"},
+def scaled(count):
+    """A multiple of what goes into one request."""
+    return max(PER_REQUEST, int(count * SCALE) // PER_REQUEST * PER_REQUEST)
+
+
+
+def alert(i, starts, severity):
+    return {"labels": {"alertname": "Storm", "service": "checkout", "severity": severity, "pod": f"pod-{i}"},
             "annotations": {"summary": "storm"}, "startsAt": starts}
 
 
@@ -61,8 +71,8 @@ def send_all(port, bodies, headers):
     return time.perf_counter() - begun, latencies
 
 
-def requests(count, starts, distinct):
-    return [json.dumps([alert((r * PER_REQUEST + i) % distinct, starts) for i in range(PER_REQUEST)])
+def requests(count, starts, distinct, severity="critical"):
+    return [json.dumps([alert((r * PER_REQUEST + i) % distinct, starts, severity) for i in range(PER_REQUEST)])
             for r in range(count // PER_REQUEST)]
 
 
@@ -106,26 +116,57 @@ def measure(faultline, am_port, json_headers):
     ours = json_headers | {"Authorization": f"Bearer {faultline.ingest}"}
     starts = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 120))
     wait_for("Alertmanager", lambda: reachable(am_port))
-    count = 30_000
+    count, known, storm, open_alerts = scaled(30_000), scaled(1_000), scaled(10_000), scaled(100_000)
     for name, port, headers in [("Alertmanager", am_port, json_headers), ("Faultline", faultline.port, ours)]:
-        send_all(port, requests(1_000, starts, 1_000), headers)
-        took, latencies = send_all(port, requests(count, starts, 1_000), headers)
-        latencies.sort()
-        print(f"{name}: {count / took:,.0f} repeated signals/s, p99 of a request {ms(latencies[int(len(latencies) * .99)])}")
+        # What only lists does not mix with the storm below.
+        send_all(port, requests(known, starts, known, "info"), headers)
+        took, latencies = send_all(port, requests(count, starts, known, "info"), headers)
+        print(f"{name}: {count / took:,.0f} repeated signals/s, p99 of a request {ms(p99(latencies))}")
     api = {"Authorization": f"Bearer {faultline.api}", "Content-Type": "application/json"}
     begun = time.perf_counter()
-    took, _ = send_all(faultline.port, requests(10_000, starts, 10_000), ours)
+    took, _ = send_all(faultline.port, requests(storm, starts, storm), ours)
+
     def all_in_one():
-        page = faultline.get("/api/v1/alerts?incident=INC-1&limit=1")
-        return page["total"] == 10_000 and page
+        return faultline.get("/api/v1/alerts?incident=INC-1&limit=1")["total"] == storm
+
     wait_for("one incident", all_in_one, 120)
-    print(f"Faultline: 10,000 distinct alerts sent in {took:.1f} s, all in one incident after {time.perf_counter() - begun:.1f} s")
-    took = timed(faultline.port, "/api/v1/alerts?status=firing&limit=50", api, 200)
-    print(f"Faultline: list of 10,000 open alerts p50 {ms(statistics.median(took))}, p99 {ms(took[int(len(took) * .99)])}")
-    statuses = ["investigating", "identified", "monitoring", "investigating", "identified", "monitoring"]
+    print(f"Faultline: {storm:,} distinct alerts sent in {took:.1f} s, all in one incident after {time.perf_counter() - begun:.1f} s")
+    assert faultline.get("/api/v1/incidents?limit=10")["total"] == 1, "one incident"
+    statuses = ["investigating", "identified", "monitoring"] * 5
     bodies = [json.dumps({"status": s, "reason": "bench", "confirmed": True}) for s in statuses]
     took = timed(faultline.port, "/api/v1/incidents/INC-1/status", api, len(bodies), "POST", bodies)
-    print(f"Faultline: status change of an incident with 10,000 alerts, worst of {len(took)}: {ms(took[-1])}")
+    print(f"Faultline: status change of an incident with {storm:,} alerts, p50 {ms(statistics.median(took))}, worst of {len(took)}: {ms(took[-1])}")
+    more = open_alerts - storm - known
+    send_all(faultline.port, [json.dumps([alert(f"more-{r}-{i}", starts, "info") for i in range(100)]) for r in range(max(more, 0) // 100)], ours)
+    wait_for("open alerts", lambda: faultline.get("/api/v1/alerts?status=firing&limit=1")["total"] >= storm + max(more, 0) // 100 * 100, 300)
+    total = faultline.get("/api/v1/alerts?status=firing&limit=1")["total"]
+    cookie = {"Cookie": sign_in(faultline)}
+    for name, port, path, headers in [
+            ("Alertmanager", am_port, "/api/v2/alerts", {}),
+            ("Faultline", faultline.port, "/alerts", cookie),
+            ("Faultline", faultline.port, "/alerts?severity=critical&service=checkout", cookie),
+            ("Faultline", faultline.port, "/api/v1/alerts?status=firing&limit=50", api),
+            ("Faultline", faultline.port, "/incidents/INC-1", cookie)]:
+        took = timed(port, path, headers, 200)
+        of = f"{known:,}" if name == "Alertmanager" else f"{total:,}"
+        print(f"{name}: {path} with {of} open alerts: p50 {ms(statistics.median(took))}, p99 {ms(p99(took))}, {len(took) / sum(took):,.0f} requests/s")
+
+
+def p99(took):
+    return sorted(took)[int(len(took) * .99)]
+
+
+def sign_in(faultline):
+    """The cookie of a new administrator's session."""
+    faultline.command("user", "add", "bench@example.org", "--role", "admin", input="violet anchor drum 7\n")
+    connection = http.client.HTTPConnection("127.0.0.1", faultline.port, timeout=60)
+    form = "email=bench%40example.org&password=violet+anchor+drum+7"
+    origin = f"http://127.0.0.1:{faultline.port}"
+    connection.request("POST", "/login", form, {"Content-Type": "application/x-www-form-urlencoded", "Origin": origin, "Sec-Fetch-Site": "same-origin"})
+    answer = connection.getresponse()
+    answer.read()
+    assert answer.status == 303, answer.status
+    return answer.getheader("Set-Cookie").split(";")[0]
 
 
 def reachable(port):

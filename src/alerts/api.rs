@@ -21,6 +21,7 @@ pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/api/v1/alerts", Access::VIEWER, list)
         .post("/api/v1/alerts", Access::RESPONDER, create)
+        .get("/api/v1/alerts/noise", Access::VIEWER, noise)
         .get("/api/v1/alerts/{id}", Access::VIEWER, show)
         .post("/api/v1/alerts/{id}/acknowledge", Access::RESPONDER, acknowledge)
         .post("/api/v1/alerts/{id}/resolve", Access::RESPONDER, resolve)
@@ -67,6 +68,23 @@ impl ListQuery {
         ];
         let given = pairs.into_iter().filter(|(_, v)| !v.is_empty());
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish()
+    }
+
+    /// Whether nothing but the state narrows the list.
+    pub fn is_by_status_only(&self) -> bool {
+        let others = [
+            &self.severity,
+            &self.service,
+            &self.source,
+            &self.rule,
+            &self.q,
+            &self.incident,
+            &self.noise,
+            &self.flapping,
+            &self.from,
+            &self.to,
+        ];
+        others.iter().all(|t| t.is_empty())
     }
 
     pub fn with_cursor(&self, cursor: &str) -> String {
@@ -138,8 +156,8 @@ impl ListQuery {
     }
 }
 
-/// One page of alerts that match.
-pub(super) async fn page(cx: &Cx, query: &ListQuery) -> Result<Page<Alert>> {
+/// One page of alerts that match. Who has counted all that match already says how many they are.
+pub(super) async fn page(cx: &Cx, query: &ListQuery, known_total: Option<i64>) -> Result<Page<Alert>> {
     let filter = query.filter(cx.now())?;
     let db = &cx.state.db;
     if let Some(id) = filter.incident {
@@ -147,15 +165,24 @@ pub(super) async fn page(cx: &Cx, query: &ListQuery) -> Result<Page<Alert>> {
         crate::incidents::get_visible(db, IncidentId(id), Asker::of(cx.actor()?).viewer()).await?;
     }
     let rows = store::list(db, &filter, query.limit.get() + 1).await?;
-    let total = store::count(db, &filter, COUNT_AT_MOST).await?;
+    let total = match known_total {
+        Some(total) => total,
+        None => store::count(db, &filter, COUNT_AT_MOST).await?,
+    };
     let cursor_of = |a: &Alert| Cursor { sort: a.state.started_at.as_micros(), id: a.id };
     Ok(Page::cut(rows, query.limit, total, cursor_of))
 }
 
 async fn list(cx: Cx, Query(query): Query<ListQuery>) -> Result<Json<Page<Value>>> {
-    let page = page(&cx, &query).await?;
+    let page = page(&cx, &query, None).await?;
     let visible = incidents_of(&cx.state.db, &page.items, Asker::of(cx.actor()?)).await?;
     Ok(Json(page.map(|a| view::json(&a, visible.id_of(&a)))))
+}
+
+/// The rules of thirty days, those with the most noise first.
+async fn noise(cx: Cx) -> Result<Json<Value>> {
+    let rules = store::noise::noise(&cx.state.db, cx.now() - chrono::TimeDelta::days(30), 100).await?;
+    Ok(Json(json!({ "days": 30, "items": rules })))
 }
 
 async fn shown(cx: &Cx, alert: &Alert) -> Result<Value> {

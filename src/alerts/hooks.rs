@@ -6,7 +6,8 @@ use futures::future::BoxFuture;
 
 use super::model::AlertStatus;
 use super::service;
-use super::store::{self, Alert, Filter, Noisy};
+use super::store::noise::{self, Noisy};
+use super::store::{self, Alert, Filter};
 use super::storm::{self, Storm};
 use crate::accounts::Actor;
 use crate::clock::Timestamp;
@@ -171,7 +172,7 @@ impl services::hooks::ServicePanel for ServiceAlerts {
             if alerts.is_empty() {
                 return Ok(None);
             }
-            let noisiest = store::noisiest_rules(db, &service.slug, now - chrono::TimeDelta::days(30), 5).await?;
+            let noisiest = noise::noisiest_rules(db, &service.slug, now - chrono::TimeDelta::days(30), 5).await?;
             let html = rendered(&ServicePart { slug: service.slug.clone(), alerts, noisiest })?;
             let link = format!("/alerts?status=all&service={}", service.slug);
             Ok(Some(services::hooks::Panel { id: "alerts", title: "Alerts".to_owned(), link, html }))

@@ -101,6 +101,7 @@ struct Work {
     /// More changed than that it was seen again.
     changed: bool,
     began: bool,
+    ended: bool,
     signals: BTreeMap<(AlertStatus, Timestamp), NewSignal>,
 }
 
@@ -134,13 +135,17 @@ pub async fn apply(tx: &Tx, events: Vec<Arrived<'_>>) -> Result<Vec<i64>> {
     discover_services(tx, &mut work, now).await?;
     mark_flapping(tx, &mut work).await?;
     write_all(tx, &mut work).await?;
+    write::starts(tx, work.values().filter(|w| w.began).map(|w| w.alert.state.started_at)).await?;
+    for w in work.values().filter(|w| w.ended) {
+        super::service::checks::passed(tx, &w.alert, now).await?;
+    }
     announce(tx, &work);
     Ok(order.iter().filter_map(|key| work.get(key)).map(|w| w.alert.id).collect())
 }
 
 impl Work {
     fn known(alert: Alert) -> Self {
-        Self { alert, is_new: false, changed: false, began: false, signals: BTreeMap::new() }
+        Self { alert, is_new: false, changed: false, began: false, ended: false, signals: BTreeMap::new() }
     }
 
     fn new(event: AlertEvent, delivery: &Delivery) -> Self {
@@ -178,7 +183,7 @@ impl Work {
             last_delivery_id: 0,
             version: 1,
         };
-        let mut work = Self { alert, is_new: true, changed: true, began: true, signals: BTreeMap::new() };
+        let mut work = Self { alert, is_new: true, changed: true, began: true, ended: false, signals: BTreeMap::new() };
         work.count(&event, delivery);
         work.acknowledge(&event, delivery);
         work.take_content(event);
@@ -200,6 +205,7 @@ impl Work {
             }
             Change::Ended => {
                 self.changed = true;
+                self.ended = true;
                 self.alert.expires_at = None;
             }
             Change::Repeated => {}

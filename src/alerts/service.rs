@@ -2,8 +2,10 @@
 //! and has checked the role. [`decide`] is what the grouping rules do by themselves.
 
 pub mod bulk;
+pub mod checks;
 pub mod decide;
 pub mod expire;
+mod opening;
 pub mod rules;
 pub mod windows;
 

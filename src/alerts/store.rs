@@ -4,6 +4,7 @@
 pub mod act;
 pub mod firing;
 pub mod grouping;
+pub mod noise;
 pub mod undo;
 pub mod write;
 
@@ -222,9 +223,12 @@ pub struct Filter {
 impl Filter {
     fn conditions(&self) -> Where {
         let mut w = Where::new();
-        if let Some(status) = self.status {
-            w.and("status = ?", status.as_str());
-        }
+        // Said in words, not bound, so that the planner sees which partial indexes fit.
+        match self.status {
+            Some(AlertStatus::Firing) => w.and_raw("status = 'firing'"),
+            Some(AlertStatus::Resolved) => w.and_raw("status = 'resolved'"),
+            None => &mut w,
+        };
         if let Some(severity) = self.severity {
             w.and("severity = ?", severity.as_str());
         }
@@ -338,26 +342,6 @@ pub async fn firing_by_severity(db: &Db) -> Result<Vec<(String, i64)>> {
     db.fetch_all(
         "SELECT COALESCE(severity, ''), COUNT(*) FROM alerts WHERE status = 'firing' GROUP BY severity ORDER BY 1",
         args![],
-    )
-    .await
-}
-
-/// A rule of a source with how often its alerts of one service began.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Noisy {
-    pub rule: String,
-    pub episodes: i64,
-    /// Of its alerts, those that a person marked as noise.
-    pub noise: i64,
-}
-
-/// The rules that told of a service most often since a moment.
-pub async fn noisiest_rules(db: &Db, service: &str, since: Timestamp, limit: i64) -> Result<Vec<Noisy>> {
-    db.fetch_all(
-        "SELECT a.rule, COUNT(*) AS episodes, COUNT(DISTINCT CASE WHEN a.noise_at IS NULL THEN NULL ELSE a.id END) AS noise \
-         FROM alerts a JOIN signals s ON s.alert_id = a.id WHERE a.service = $1 AND s.starts_at >= $2 AND s.status = 'firing' \
-         GROUP BY a.rule ORDER BY episodes DESC, a.rule LIMIT $3",
-        args![service, since, limit],
     )
     .await
 }

@@ -69,7 +69,7 @@ pub async fn last_hours(db: &Db, filter: &Filter, now: Timestamp) -> Result<Stor
         }
         None => {
             db.fetch_all(
-                "SELECT starts_at / $1, COUNT(*) FROM signals WHERE starts_at >= $2 AND status = 'firing' GROUP BY starts_at / $1",
+                "SELECT slot_at / $1, CAST(SUM(episodes) AS BIGINT) FROM alert_starts WHERE slot_at >= $2 GROUP BY slot_at / $1",
                 args![micros, since],
             )
             .await?

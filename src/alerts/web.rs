@@ -4,6 +4,7 @@
 mod act;
 mod list;
 mod maintenance;
+mod noise;
 mod rules;
 mod show;
 mod sources;
@@ -15,6 +16,7 @@ pub(super) fn routes() -> Routes {
         .get("/alerts", Access::VIEWER, list::list)
         .post("/alerts/bulk", Access::RESPONDER, act::bulk)
         .post("/alerts/undo/{id}", Access::RESPONDER, act::undo)
+        .get("/alerts/noise", Access::VIEWER, noise::noise)
         .get("/alerts/{id}", Access::VIEWER, show::show)
         .get("/alerts/{id}/promote", Access::RESPONDER, show::promote_form)
         .post("/alerts/{id}/promote", Access::RESPONDER, show::promote)

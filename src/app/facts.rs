@@ -38,6 +38,18 @@ impl FactSource for AlertFacts {
     }
 }
 
+/// Runbooks that the grouping rule attaches which opened the incident.
+pub struct RuleFacts;
+
+impl FactSource for RuleFacts {
+    fn add<'a>(&'a self, db: &'a Db, incident: IncidentId, known: &'a mut Known) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            known.facts.attached.extend(alerts::service::rules::runbooks_of(db, incident).await?);
+            Ok(())
+        })
+    }
+}
+
 /// Suspects that are looked at.
 const MAX_SUSPECTS: usize = 3;
 

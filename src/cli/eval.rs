@@ -26,7 +26,7 @@ pub enum EvalCommand {
         #[arg(long, value_name = "SIGNAL", value_parser = signal)]
         without: Vec<Signal>,
         /// What to print besides: each signal left out, each tunable halved and doubled, choices tried on cases they
-        /// have not seen, calm stretches
+        /// have not seen, calm stretches, less data of each case
         #[arg(long, value_enum)]
         trial: Option<Trial>,
     },
@@ -51,6 +51,7 @@ pub enum Trial {
     Sensitivity,
     CrossValidation,
     Calm,
+    LessData,
 }
 
 fn signal(name: &str) -> Result<Signal, String> {
@@ -94,6 +95,7 @@ fn rca(dir: &Path, json: bool, without: &[Signal], trial: Option<Trial>) -> Resu
             print!("{}", print::folds(&cases.cross_validation(1, without)));
             print!("{}", print::folds(&cases.cross_validation(5, without)));
         }
+        Some(Trial::LessData) => print!("{}", print::variants(&cases.less_data(without))),
         Some(Trial::Calm) => print!("{}", print::calm("baselines", &cases.calm())),
     }
     Ok(())

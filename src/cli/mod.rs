@@ -5,6 +5,7 @@ mod bench_data;
 mod check;
 mod database;
 pub mod demo;
+pub mod deploy;
 mod eval;
 pub mod serve;
 
@@ -77,6 +78,8 @@ enum Command {
         #[command(subcommand)]
         what: Option<check::CheckCommand>,
     },
+    /// Tell a running Faultline of a deployment or another change, from any pipeline
+    Deploy(deploy::Deploy),
     /// Measure the suspect ranking on labelled failures
     #[command(subcommand)]
     Eval(eval::EvalCommand),
@@ -95,6 +98,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Backup { file } => database::backup(&config, &file).await,
         Command::Restore { file, force } => database::restore(&config, &file, force).await,
         Command::Check { what } => check::run(config, what).await,
+        Command::Deploy(deploy) => deploy::run(&deploy, &config.base_url).await,
         Command::Eval(command) => eval::run(command),
     }
 }

@@ -11,6 +11,7 @@ use super::input::DeploymentInput;
 use super::model::Deployment;
 use super::query::ListQuery;
 use super::service;
+use super::store::health::Counted;
 use crate::accounts::Actor;
 use crate::error::{Error, Result};
 use crate::state::AppState;
@@ -26,21 +27,36 @@ pub(super) fn routes() -> Routes {
         .get("/api/v1/deployments/{id}", Access::VIEWER, show)
 }
 
-async fn list(State(state): State<AppState>, Query(query): Query<ListQuery>) -> Result<Json<Page<Deployment>>> {
+async fn list(State(state): State<AppState>, Query(query): Query<ListQuery>) -> Result<Json<Page<Value>>> {
     let filter = query.filter(&state.db, state.now()).await?;
     let items = service::page(&state.db, &filter, query.limit.get() + 1).await?;
     let total = service::count(&state.db, &filter, COUNT_LIMIT).await?;
-    Ok(Json(Page::cut(items, query.limit, total, cursor_of)))
+    let page = Page::cut(items, query.limit, total, cursor_of);
+    let ids: Vec<i64> = page.items.iter().map(|d| d.id).collect();
+    let health = service::health(&state.db, &ids).await?;
+    Ok(Json(page.map(|d| json(&d, health.get(&d.id)))))
+}
+
+fn json(change: &Deployment, counted: Option<&Counted>) -> Value {
+    let mut body = json!(change);
+    body["health"] = json!(counted);
+    body
 }
 
 pub(super) fn cursor_of(change: &Deployment) -> Cursor {
     Cursor { sort: change.at.as_micros(), id: change.id }
 }
 
-async fn show(State(state): State<AppState>, Path(id): Path<i64>) -> Result<Json<Value>> {
+async fn show(State(state): State<AppState>, actor: Actor, Path(id): Path<i64>) -> Result<Json<Value>> {
     let change = service::get(&state.db, id).await?;
     let reports = service::reports(&state.db, id).await?;
-    let mut body = serde_json::to_value(&change)?;
+    let mut body = json(&change, service::health(&state.db, &[id]).await?.get(&id));
+    let linked = service::linked_incidents(&state.db, &[id], actions::viewer_of(&actor)).await?.remove(&id);
+    body["incidents"] = linked
+        .unwrap_or_default()
+        .iter()
+        .map(|i| json!({ "id": i.id, "title": i.title, "status": i.status }))
+        .collect();
     body["reports"] = reports
         .iter()
         .map(|r| json!({ "status": r.status, "source": r.source, "reported_at": r.reported_at, "received_at": r.received_at }))

@@ -39,6 +39,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The badge's colour.
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::Worse => "badge-bad",
+            Self::Better => "badge-good",
+            Self::TooFew | Self::Same => "",
+        }
+    }
+
     /// For people.
     pub const fn label(self) -> &'static str {
         match self {
@@ -57,6 +66,23 @@ pub struct Health {
     pub after: Side,
     pub errors: Verdict,
     pub latency: Verdict,
+}
+
+impl Health {
+    /// Whether there is anything to show.
+    pub const fn has_requests(&self) -> bool {
+        self.before.requests > 0 || self.after.requests > 0
+    }
+
+    /// The worse of both verdicts: what a list shows.
+    pub fn verdict(&self) -> Verdict {
+        match (self.errors, self.latency) {
+            (Verdict::Worse, _) | (_, Verdict::Worse) => Verdict::Worse,
+            (Verdict::TooFew, other) | (other, Verdict::TooFew) => other,
+            (Verdict::Better, _) | (_, Verdict::Better) => Verdict::Better,
+            (Verdict::Same, Verdict::Same) => Verdict::Same,
+        }
+    }
 }
 
 impl Side {

@@ -6,31 +6,40 @@
 
 mod actions;
 mod api;
+mod band;
 mod columns;
 pub mod evidence;
+pub mod guide;
 pub mod health;
+pub mod hooks;
 pub mod input;
 mod intake;
+pub mod jobs;
 pub mod model;
+pub mod observe;
 mod panel;
 mod query;
 mod receive;
 mod service;
+mod setup;
 pub mod sources;
 mod store;
 mod web;
 mod words;
 
+pub use actions::viewer_of;
 pub use columns::LastChange;
 pub use intake::{ChangesProcessor, receivable};
 pub use model::{ChangeEvent, ChangeKind, ChangeSource, ChangeStatus, Deployment};
-pub use panel::RecentChanges;
+pub use panel::{RecentChanges, ServiceChanges};
 pub use receive::scheme;
 pub use service::{Recorded, count, environments, find, get, page, record, reports};
+pub use store::health::Counted;
 pub use store::{Filter, Report};
+pub use web::complain;
 
 use crate::web::Routes;
 
 pub fn routes() -> Routes {
-    web::routes().merge(api::routes()).merge(receive::routes())
+    web::routes().merge(api::routes()).merge(receive::routes()).merge(setup::routes())
 }

@@ -34,6 +34,24 @@ pub struct ChangeEvent {
 /// Used when a sender names no environment.
 pub const DEFAULT_ENVIRONMENT: &str = "production";
 
+/// Words for the same environment: pipelines and spans often use different ones.
+const SAME: [&[&str]; 4] = [
+    &["production", "prod", "prd", "live"],
+    &["staging", "stage", "stg"],
+    &["development", "develop", "dev"],
+    &["testing", "test", "qa"],
+];
+
+/// All names of an environment, with the one given; none for an unknown environment, which may be any.
+pub fn same_environment(name: &str) -> Vec<&str> {
+    let name = name.trim();
+    if name.is_empty() {
+        return Vec::new();
+    }
+    let known = SAME.iter().find(|words| words.iter().any(|w| name.eq_ignore_ascii_case(w)));
+    known.map_or_else(|| vec![name], |words| words.to_vec())
+}
+
 /// A sender's clock may run ahead by this much before its time is disbelieved.
 const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(5);
 

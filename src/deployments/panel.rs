@@ -1,4 +1,4 @@
-//! What the pages of incidents show of changes.
+//! What the pages of incidents and of services show of changes.
 
 use askama::Template;
 use chrono::TimeDelta;
@@ -7,10 +7,13 @@ use futures::future::BoxFuture;
 use super::model::Deployment;
 use super::service;
 use super::store::Filter;
+use super::store::health::Counted;
+use crate::accounts::Actor;
 use crate::clock::{Timestamp, human_duration};
+use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::incidents::hooks::{IncidentPanel, Panel, PanelContext, Place};
-use crate::services;
+use crate::services::{self, Service};
 
 /// Changes this long before the impact are shown: most failures follow a change within hours.
 const LOOK_BACK: TimeDelta = TimeDelta::hours(24);
@@ -95,4 +98,42 @@ async fn concerned(context: &PanelContext<'_>) -> Result<Vec<i64>> {
         ids.extend(services::find_id(context.db, slug).await?);
     }
     Ok(ids)
+}
+
+/// On a service's page: its newest changes and how it did after each.
+pub struct ServiceChanges;
+
+#[derive(Template)]
+#[template(path = "deployments/_service.html")]
+struct ServicePart {
+    changes: Vec<(Deployment, Option<Counted>)>,
+}
+
+impl services::hooks::ServicePanel for ServiceChanges {
+    fn order(&self) -> i32 {
+        20
+    }
+
+    fn render<'a>(
+        &'a self,
+        db: &'a Db,
+        of: &'a Service,
+        _: &'a Actor,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<services::hooks::Panel>>> {
+        Box::pin(async move {
+            let Some(id) = services::find_id(db, &of.slug).await? else { return Ok(None) };
+            let changes = service::page(db, &Filter { services: vec![id], ..Filter::default() }, SHOWN).await?;
+            if changes.is_empty() {
+                return Ok(None);
+            }
+            let ids: Vec<i64> = changes.iter().map(|d| d.id).collect();
+            let mut health = service::health(db, &ids).await?;
+            let changes = changes.into_iter().map(|d| (health.remove(&d.id).filter(|c| c.health.has_requests()), d));
+            let part = ServicePart { changes: changes.map(|(counted, d)| (d, counted)).collect() };
+            let html = part.render().map_err(|e| Error::Internal(format!("rendering: {e}")))?;
+            let link = format!("/deployments?service={}", of.slug);
+            Ok(Some(services::hooks::Panel { id: "deployments", title: "Changes".to_owned(), link, html }))
+        })
+    }
 }

@@ -1,9 +1,12 @@
 //! What happens when a change is reported, inside the caller's transaction; and reading changes.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 
-use super::model::{ChangeEvent, ChangeKind, ChangeSource, Deployment, recognise_kind};
+use super::model::{ChangeEvent, ChangeKind, ChangeSource, Deployment, recognise_kind, same_environment};
 use super::sources::DERIVED;
+use super::store::health::Counted;
 use super::store::{self, Filter, Report};
 use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
@@ -26,7 +29,8 @@ pub struct Recorded {
 }
 
 /// Records one report about a change: a new change, or one more word about a known one. The same report
-/// twice changes nothing. The service joins the catalogue when it is not in it.
+/// twice changes nothing. The service joins the catalogue when it is not in it. A version that spans began to name is
+/// one more word about a change that was reported, else a change of its own; an empty environment then means any.
 pub async fn record(tx: &Tx, event: &ChangeEvent, now: Timestamp) -> Result<Recorded> {
     let slug = services::ensure_discovered(tx, &event.service, now).await?;
     let service_id =
@@ -35,16 +39,24 @@ pub async fn record(tx: &Tx, event: &ChangeEvent, now: Timestamp) -> Result<Reco
     if event.external_id.starts_with(DERIVED) {
         event.external_id = identify(tx, service_id, &event).await?;
     }
-    if event.source == ChangeSource::Observed
-        && let Some(known) = reported_near(tx, service_id, &event).await?
+    if event.source == ChangeSource::Observed {
+        if let Some(known) = near(tx, service_id, &event, false).await? {
+            // While the reported one is under way it stays so: its pipeline knows better when it is over.
+            event.status = if known.status.is_over() { event.status } else { known.status };
+            return absorb(tx, service_id, known, &event.normalised(now), now).await;
+        }
+        event = event.normalised(now);
+    } else if let Some(seen) = near(tx, service_id, &event, true).await?
+        && store::lock(tx, event.source, &event.external_id, now).await?.is_none()
     {
-        return absorb(tx, service_id, known, &event, now).await;
+        return adopt(tx, service_id, seen, &event, now).await;
     }
     if let Some(id) = store::insert(tx, service_id, &event, event.progress(), now).await? {
         store::add_report(tx, id, &event, now).await?;
         let mut fresh = get(tx, id).await?;
         settle_kind(tx, service_id, &mut fresh).await?;
         store::update(tx, &fresh, now).await?;
+        store::health::want(tx, id, now).await?;
         announce(tx, &fresh).await?;
         return Ok(Recorded { id, is_new: true });
     }
@@ -68,6 +80,9 @@ async fn absorb(
     }
     if known != before {
         store::update(tx, &known, now).await?;
+        if (known.at, known.finished_at) != (before.at, before.finished_at) {
+            store::health::want(tx, known.id, now).await?;
+        }
         announce(tx, &known).await?;
     }
     Ok(Recorded { id: known.id, is_new: false })
@@ -87,11 +102,28 @@ async fn identify(tx: &Tx, service_id: i64, event: &ChangeEvent) -> Result<Strin
     Ok(if is_another { further() } else { known.external_id })
 }
 
-async fn reported_near(tx: &Tx, service_id: i64, event: &ChangeEvent) -> Result<Option<Deployment>> {
+/// The change of the same version about that time, as it was reported or (`observed`) as it was only seen.
+async fn near(tx: &Tx, service_id: i64, event: &ChangeEvent, observed: bool) -> Result<Option<Deployment>> {
     let Some(version) = &event.version else { return Ok(None) };
     let at = event.started_at.unwrap_or(event.reported_at);
-    let known = store::near(tx, service_id, Some(&event.environment), version, at - SEEN_NEAR, at + SEEN_NEAR).await?;
-    Ok(known.filter(|d| d.source != ChangeSource::Observed))
+    let around = (at - SEEN_NEAR, at + SEEN_NEAR);
+    store::near(tx, service_id, &same_environment(&event.environment), version, around, observed).await
+}
+
+/// A change that was only seen so far is now reported: the report names it and says how far it is; what was seen
+/// stays with it.
+async fn adopt(tx: &Tx, service_id: i64, seen: Deployment, event: &ChangeEvent, now: Timestamp) -> Result<Recorded> {
+    store::adopt(tx, seen.id, event).await?;
+    store::add_report(tx, seen.id, event, now).await?;
+    let mut known = get(tx, seen.id).await?;
+    let told = event.progress();
+    known.absorb(event);
+    (known.status, known.status_at, known.finished_at) = (told.status, told.status_at, told.finished_at);
+    settle_kind(tx, service_id, &mut known).await?;
+    store::update(tx, &known, now).await?;
+    store::health::want(tx, known.id, now).await?;
+    announce(tx, &known).await?;
+    Ok(Recorded { id: known.id, is_new: false })
 }
 
 /// A plain deployment of a version that was live before is a rollback.
@@ -170,8 +202,21 @@ pub struct LinkedIncident {
     pub status: String,
 }
 
-/// The incidents that have this change as evidence and that the viewer may see, newest first.
-pub async fn linked_incidents(db: &Db, change: &Deployment, viewer: Viewer) -> Result<Vec<LinkedIncident>> {
-    let rows = store::linked_incidents(db, change.id, viewer).await?;
-    Ok(rows.into_iter().map(|r| LinkedIncident { id: IncidentId(r.id), title: r.title, status: r.status }).collect())
+/// The incidents that have these changes as evidence and that the viewer may see, newest first, by change.
+pub async fn linked_incidents(db: &Db, ids: &[i64], viewer: Viewer) -> Result<HashMap<i64, Vec<LinkedIncident>>> {
+    let mut of: HashMap<i64, Vec<LinkedIncident>> = HashMap::new();
+    if ids.is_empty() {
+        return Ok(of);
+    }
+    for r in store::linked_incidents(db, ids, viewer).await? {
+        let Ok(change) = r.reference.parse() else { continue };
+        let incident = LinkedIncident { id: IncidentId(r.id), title: r.title, status: r.status };
+        of.entry(change).or_default().push(incident);
+    }
+    Ok(of)
+}
+
+/// What was counted around changes, by change.
+pub async fn health(db: &Db, ids: &[i64]) -> Result<HashMap<i64, Counted>> {
+    if ids.is_empty() { Ok(HashMap::new()) } else { store::health::of(db, ids.iter().copied()).await }
 }

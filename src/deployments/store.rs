@@ -1,4 +1,8 @@
-//! The SQL of changes, and nothing else.
+//! The SQL of changes, and nothing else. What was counted around them is in [`health`], what services were seen to
+//! run in [`observed`].
+
+pub mod health;
+pub mod observed;
 
 mod latest;
 
@@ -165,6 +169,16 @@ pub async fn update(tx: &Tx, d: &Deployment, now: Timestamp) -> Result<()> {
     .map(drop)
 }
 
+/// A change that was only seen gets the name under which it is now reported.
+pub async fn adopt(tx: &Tx, id: i64, event: &ChangeEvent) -> Result<()> {
+    tx.execute(
+        "UPDATE deployments SET source = $1, external_id = $2, environment = $3, observed = TRUE WHERE id = $4",
+        args![event.source.as_str(), &event.external_id, &event.environment, id],
+    )
+    .await
+    .map(drop)
+}
+
 /// Keeps one report; `false` when the same one was kept before.
 pub async fn add_report(tx: &Tx, id: i64, event: &ChangeEvent, now: Timestamp) -> Result<bool> {
     let changed = tx
@@ -216,23 +230,25 @@ pub async fn versions_before(
     Ok(rows.into_iter().map(|r| r.0).collect())
 }
 
-/// The newest change of this service, environment and version that started in a span of time.
+/// The newest change of this service and version that started in a span of time, in one of the environments (any, when
+/// none is named), and that was only seen or was reported.
 pub async fn near(
     db: &Db,
     service_id: i64,
-    environment: Option<&str>,
+    environments: &[&str],
     version: &str,
-    from: Timestamp,
-    to: Timestamp,
+    (from, to): (Timestamp, Timestamp),
+    observed: bool,
 ) -> Result<Option<Deployment>> {
     let mut filter = Where::new();
     filter
         .and("d.service_id = ?", service_id)
         .and("d.version = ?", version)
         .and("d.at >= ?", from)
-        .and("d.at <= ?", to);
-    if let Some(environment) = environment {
-        filter.and("d.environment = ?", environment);
+        .and("d.at <= ?", to)
+        .and("(d.source = 'observed') = ?", observed);
+    if !environments.is_empty() {
+        filter.and_any("d.environment", environments.iter().copied());
     }
     let (sql, args) = filter.statement(&format!("SELECT {COLUMNS} {FROM}"), "ORDER BY d.at DESC, d.id DESC LIMIT 1");
     db.fetch_optional::<Row>(sql, args).await?.map(Deployment::try_from).transpose()
@@ -324,19 +340,23 @@ pub async fn environments(db: &Db) -> Result<Vec<String>> {
 /// An incident that has this change as evidence.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct LinkedRow {
+    /// The change's id, as evidence refers to it.
+    pub reference: String,
     pub id: i64,
     pub title: String,
     pub status: String,
 }
 
-/// The incidents that have a change as evidence and that the viewer may see, newest first; at most 20.
-pub async fn linked_incidents(db: &Db, id: i64, viewer: Viewer) -> Result<Vec<LinkedRow>> {
+/// The incidents that have one of these changes as evidence and that the viewer may see, newest first; at most 200.
+pub async fn linked_incidents(db: &Db, ids: &[i64], viewer: Viewer) -> Result<Vec<LinkedRow>> {
     let mut w = Where::new();
-    w.and("e.reference = ?", id.to_string()).and_raw("e.kind = 'deployment'").and_raw("e.removed_at IS NULL");
+    w.and_any("e.reference", ids.iter().map(ToString::to_string))
+        .and_raw("e.kind = 'deployment'")
+        .and_raw("e.removed_at IS NULL");
     incidents::visible(&mut w, viewer);
     let (sql, args) = w.statement(
-        "SELECT i.id, i.title, i.status FROM evidence e JOIN incidents i ON i.id = e.incident_id",
-        "ORDER BY i.started_at DESC, i.id DESC LIMIT 20",
+        "SELECT e.reference, i.id, i.title, i.status FROM evidence e JOIN incidents i ON i.id = e.incident_id",
+        "ORDER BY i.started_at DESC, i.id DESC LIMIT 200",
     );
     db.fetch_all(sql, args).await
 }

@@ -80,6 +80,18 @@ pub fn restore(encoding: &str, bytes: Vec<u8>) -> Result<Vec<u8>> {
     }
 }
 
+/// The beginning of a body for people, and whether it was cut: JSON with line breaks where it is whole JSON, else the
+/// text as it is.
+pub fn pretty(body: &[u8], most: usize) -> (String, bool) {
+    let is_cut = body.len() > most;
+    let json: Option<serde_json::Value> = if is_cut { None } else { serde_json::from_slice(body).ok() };
+    let text = match json.and_then(|v| serde_json::to_string_pretty(&v).ok()) {
+        Some(text) => text,
+        None => String::from_utf8_lossy(body.get(..body.len().min(most)).unwrap_or_default()).into_owned(),
+    };
+    (text, is_cut)
+}
+
 /// Replaces a secret wherever it stands in a body, so that it is not kept.
 pub fn redact(body: &[u8], secret: &str) -> Vec<u8> {
     const INSTEAD: &[u8] = b"[secret]";

@@ -28,6 +28,7 @@ use futures::StreamExt;
 
 use super::body;
 use super::model::{Delivery, Kind, is_kept_header};
+use super::replay;
 use super::service::Inbox;
 use super::signature::{self, Scheme};
 use super::store;
@@ -224,6 +225,17 @@ impl Incoming {
         };
         if !sender.key.is_empty() {
             inbox.limit(&sender.key)?;
+        }
+        if let Some(mark) = replay::mark(door.scheme, &settings.secret_list(), &parts.headers) {
+            let seen = store::signature_seen(&state.db, door.kind, door.source, &mark).await?;
+            if let Some(at) = seen.filter(|at| state.now() - *at > replay::REPEATS_WITHIN) {
+                delivery.body = raw;
+                let detail =
+                    format!("this signed delivery was accepted at {} already; a replay is refused", at.to_rfc3339());
+                let refused = Refused { error: Error::Forbidden(detail.clone()), detail };
+                return Err(refuse(inbox, delivery, false, refused).await);
+            }
+            delivery.headers.insert(replay::MARK.to_owned(), mark);
         }
         delivery.token_name = sender.name;
         let start = raw.get(..raw.len().min(body::KEPT_OF_REFUSED)).unwrap_or_default().to_vec();

@@ -20,6 +20,7 @@ pub mod body;
 pub mod http;
 pub mod model;
 pub mod rate;
+pub mod replay;
 pub mod service;
 pub mod signature;
 pub mod store;

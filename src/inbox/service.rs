@@ -385,6 +385,7 @@ impl Inbox {
         loop {
             let tx = self.inner.db.begin().await?;
             let deleted = store::prune(&tx, before, 1_000).await?;
+            store::forget_signatures(&tx, before - RETENTION).await?;
             tx.commit().await?;
             total += deleted;
             if deleted == 0 {

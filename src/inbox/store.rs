@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::body;
 use super::model::{Delivery, Kind, Status};
+use super::replay;
 use crate::args;
 use crate::clock::Timestamp;
 use crate::db::{Db, Sql, Tx, Value, Where};
@@ -55,6 +56,7 @@ pub async fn insert(tx: &Tx, deliveries: &[NewDelivery]) -> Result<Vec<i64>> {
         tx.execute(Sql::built(sql), values).await?;
         ids.extend(new_ids);
     }
+    keep_signatures(tx, deliveries).await?;
     Ok(ids)
 }
 
@@ -306,6 +308,36 @@ pub async fn prune(tx: &Tx, before: Timestamp, limit: i64) -> Result<u64> {
         args![before, limit],
     )
     .await
+}
+
+/// When a delivery with this signature was accepted first.
+pub async fn signature_seen(db: &Db, kind: Kind, source: &str, mark: &str) -> Result<Option<Timestamp>> {
+    let row: Option<(Timestamp,)> = db
+        .fetch_optional(
+            "SELECT received_at FROM inbox_signatures WHERE kind = $1 AND source = $2 AND mark = $3",
+            args![kind.as_str(), source, mark],
+        )
+        .await?;
+    Ok(row.map(|r| r.0))
+}
+
+/// Remembers the signatures of deliveries that are being accepted.
+async fn keep_signatures(tx: &Tx, news: &[NewDelivery]) -> Result<()> {
+    for d in news.iter().filter(|n| n.status == Status::Pending).map(|n| &n.delivery) {
+        if let Some(mark) = d.headers.get(replay::MARK) {
+            tx.execute(
+                "INSERT INTO inbox_signatures (kind, source, mark, received_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+                args![d.kind.as_str(), &d.source, mark, d.received_at],
+            )
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+/// Forgets signatures that were accepted before a moment.
+pub async fn forget_signatures(tx: &Tx, before: Timestamp) -> Result<u64> {
+    tx.execute("DELETE FROM inbox_signatures WHERE received_at < $1", args![before]).await
 }
 
 /// The secrets and the mapping set for a source.

@@ -6,6 +6,7 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::body;
 use super::model::{Kind, Status};
 use super::service::Inbox;
 use super::store::{self, Filter, Head};
@@ -18,7 +19,7 @@ pub fn routes() -> Routes {
     Routes::new()
         .get("/settings/deliveries", Access::ADMIN, list)
         .get("/settings/deliveries/{id}", Access::ADMIN, show)
-        .get("/settings/deliveries/{id}/body", Access::ADMIN, body)
+        .get("/settings/deliveries/{id}/body", Access::ADMIN, download)
         .post("/settings/deliveries/{id}/replay", Access::ADMIN, replay)
 }
 
@@ -98,30 +99,13 @@ async fn show(cx: Cx, Path(id): Path<i64>) -> Result<Response> {
     let head = store::head_of(db, id).await?.ok_or_else(|| Error::not_found("That delivery"))?;
     let (body, is_truncated) = store::raw_body(db, id).await?.unwrap_or_default();
     let headers: std::collections::BTreeMap<String, String> = serde_json::from_str(&head.headers)?;
-    let shown = body.get(..body.len().min(SHOWN)).unwrap_or_default();
-    let text = pretty(shown, body.len() > SHOWN);
+    let (text, is_cut) = body::pretty(&body, SHOWN);
     let shell = cx.shell(format!("Delivery {id}"));
-    render(&ShowPage {
-        shell,
-        head,
-        headers: headers.into_iter().collect(),
-        text,
-        is_cut: body.len() > SHOWN,
-        is_truncated,
-    })
-}
-
-/// JSON with line breaks where it is whole JSON, else the text as it is.
-fn pretty(body: &[u8], is_cut: bool) -> String {
-    let json: Option<serde_json::Value> = if is_cut { None } else { serde_json::from_slice(body).ok() };
-    match json.and_then(|v| serde_json::to_string_pretty(&v).ok()) {
-        Some(text) => text,
-        None => String::from_utf8_lossy(body).into_owned(),
-    }
+    render(&ShowPage { shell, head, headers: headers.into_iter().collect(), text, is_cut, is_truncated })
 }
 
 /// The body as it was received, as a file: never shown by a browser as what it claims to be.
-async fn body(cx: Cx, Path(id): Path<i64>) -> Result<Response> {
+async fn download(cx: Cx, Path(id): Path<i64>) -> Result<Response> {
     let (body, _) = store::raw_body(&cx.state.db, id).await?.ok_or_else(|| Error::not_found("That delivery"))?;
     let name = format!("attachment; filename=\"delivery-{id}.txt\"");
     Ok(([(CONTENT_TYPE, "application/octet-stream".to_owned()), (CONTENT_DISPOSITION, name)], body).into_response())

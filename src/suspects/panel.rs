@@ -1,13 +1,17 @@
-//! The suspects on the incident's page: the sentence, the first three, and one click to confirm.
+//! The suspects on the incident's page: the sentence, the first three, and one click to confirm; and on a change's
+//! page what it caused or fixed.
 
 use askama::Template;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::model::SuspectKind;
-use super::service;
+use super::service::{self, About};
 use super::verdict::Verdict;
 use super::view::{self, Card};
+use crate::accounts::Role;
+use crate::deployments::hooks::{self as change_hooks, ChangePanel, Context, Refused};
+use crate::deployments::{Deployment, viewer_of};
 use crate::error::{Error, Result};
 use crate::incidents::Incident;
 use crate::incidents::hooks::{IncidentPanel, Panel, PanelContext, Place};
@@ -74,6 +78,39 @@ impl IncidentPanel for SuspectsPanel {
                 },
                 next_step: None,
             }))
+        }
+        .boxed()
+    }
+}
+
+/// What people say a change caused or fixed, and the buttons to say so.
+pub struct ChangeVerdicts;
+
+#[derive(Template)]
+#[template(path = "suspects/_change.html")]
+struct ChangePart<'a> {
+    change: &'a Deployment,
+    said: Vec<About>,
+    may_respond: bool,
+    refused: Option<&'a Refused>,
+}
+
+impl ChangePart<'_> {
+    const CHOICES: [Verdict; 3] = Verdict::ALL;
+}
+
+impl ChangePanel for ChangeVerdicts {
+    fn render<'a>(&'a self, context: Context<'a>) -> BoxFuture<'a, Result<Option<change_hooks::Panel>>> {
+        async move {
+            let viewer = viewer_of(context.actor);
+            let part = ChangePart {
+                change: context.change,
+                said: service::about_change(context.db, context.change, viewer).await?,
+                may_respond: context.actor.can(Role::Responder),
+                refused: context.refused,
+            };
+            let html = part.render().map_err(|e| Error::Internal(format!("verdicts' panel: {e}")))?;
+            Ok(Some(change_hooks::Panel { title: "Caused or fixed".to_owned(), html }))
         }
         .boxed()
     }

@@ -1,17 +1,19 @@
-//! Ranking a live incident, keeping the ranking, and taking verdicts.
+//! Ranking a live incident and keeping the ranking; what people say of it is in [`says`].
+
+mod says;
+
+pub use says::{About, VerdictInput, about_change, give_verdict, say_of_change};
 
 use chrono::TimeDelta;
 
 use super::headline::changes_between;
 use super::model::{Ranking, SuspectKind};
 use super::store::{self, Kept};
-use super::verdict::{AccuracyReport, Given, Subject, Verdict, accuracy};
+use super::verdict::{AccuracyReport, Given, Verdict, accuracy};
 use super::{gather, ranking};
-use crate::accounts::{Actor, Role};
-use crate::audit;
 use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
-use crate::error::{Error, FieldErrors, Result};
+use crate::error::{Error, Result};
 use crate::incidents::{self, Append, By, EntryKind, Incident, IncidentId};
 
 /// Suspects kept of one ranking.
@@ -117,109 +119,6 @@ pub async fn confirmed(db: &Db, incident: IncidentId) -> Result<Vec<Given>> {
     let mut all = store::verdicts(db, incident).await?;
     all.retain(|v| v.verdict == Verdict::Caused);
     Ok(all)
-}
-
-/// What was sent with a verdict.
-#[derive(Clone, Debug, Default, serde::Deserialize)]
-#[serde(default)]
-pub struct VerdictInput {
-    pub kind: String,
-    pub service: String,
-    pub operation: String,
-    pub version: String,
-    /// A deployment's number.
-    pub deployment: String,
-    pub verdict: String,
-}
-
-impl VerdictInput {
-    /// # Errors
-    /// `Invalid` with every field that is wrong.
-    pub fn normalize(&self) -> Result<(Subject, Verdict)> {
-        let mut errors = FieldErrors::default();
-        let kind = SuspectKind::parse(&self.kind);
-        if kind.is_none() {
-            errors.add("kind", "is service, operation or deployment");
-        }
-        let verdict = Verdict::parse(&self.verdict);
-        if verdict.is_none() {
-            errors.add("verdict", "is caused, fixed or not_it");
-        }
-        let service = self.service.trim();
-        if service.is_empty() || service.chars().count() > 200 {
-            errors.add("service", "is needed, with at most 200 characters");
-        }
-        if self.operation.chars().count() > 500 || self.version.chars().count() > 200 {
-            errors.add("operation", "is too long");
-        }
-        let deployment_id = match self.deployment.trim() {
-            "" => None,
-            text => text.parse().ok().filter(|n: &i64| *n > 0).or_else(|| {
-                errors.add("deployment", "is a deployment's number");
-                None
-            }),
-        };
-        match (kind, verdict) {
-            (Some(kind), Some(verdict)) if errors.is_empty() => Ok((
-                Subject {
-                    kind,
-                    service: service.to_owned(),
-                    operation: self.operation.trim().to_owned(),
-                    version: self.version.trim().to_owned(),
-                    deployment_id,
-                },
-                verdict,
-            )),
-            _ => Err(Error::Invalid(errors)),
-        }
-    }
-}
-
-/// Somebody says what a suspect has to do with the incident: kept, and told on the timeline.
-///
-/// # Errors
-/// `Forbidden` under the role of a responder.
-pub async fn give_verdict(
-    db: &Db,
-    incident: &Incident,
-    (subject, verdict): (Subject, Verdict),
-    actor: &Actor,
-    now: Timestamp,
-) -> Result<()> {
-    actor.require(Role::Responder)?;
-    let kept = store::find(db, incident.id).await?;
-    let ranking = kept.map(|k| k.ranking).unwrap_or_default();
-    let place = ranking.services().position(|s| s.service == subject.service);
-    let score = ranking.services().find(|s| s.service == subject.service).map_or(0.0, |s| s.score);
-    let title = subject.title();
-    let given = Given {
-        subject,
-        verdict,
-        service_rank: place.map(|p| count(p + 1)),
-        score,
-        by_user_id: actor.user_id,
-        by_name: actor.name.clone(),
-        at: now,
-    };
-    let tx = db.begin().await?;
-    store::give(&tx, incident.id, &given).await?;
-    let text = match verdict {
-        Verdict::NotIt => format!("Ruled out as the cause: {title}"),
-        other => format!("Confirmed: {} {title}", other.label().to_lowercase()),
-    };
-    let link = given
-        .subject
-        .deployment_id
-        .map_or_else(|| format!("{}/suspects", incident.path()), |id| format!("/deployments/{id}"));
-    let entry = match verdict {
-        Verdict::NotIt => Append::activity(EntryKind::Suspect, text, now),
-        Verdict::Caused | Verdict::Fixed => Append::story(EntryKind::Suspect, text, now),
-    };
-    let by = By { user_id: actor.user_id, name: actor.name.clone() };
-    incidents::append_timeline(&tx, incident.id, &entry.linked(link), &by, now).await?;
-    let detail = serde_json::json!({ "suspect": title, "verdict": verdict });
-    audit::record(&tx, now, actor, "suspect.verdict", ("incident", &incident.id.to_string()), &detail).await?;
-    tx.commit().await
 }
 
 /// How often the first suspect was right about incidents of a period.

@@ -2,9 +2,9 @@
 
 use crate::args;
 use crate::clock::Timestamp;
-use crate::db::{Db, Tx};
+use crate::db::{Db, Tx, Where};
 use crate::error::{Error, Result};
-use crate::incidents::IncidentId;
+use crate::incidents::{self, IncidentId, Viewer};
 
 use super::model::Ranking;
 use super::verdict::{Cause, Given, Subject, Verdict};
@@ -182,6 +182,33 @@ pub async fn verdicts(db: &Db, incident: IncidentId) -> Result<Vec<Given>> {
             })
         })
         .collect()
+}
+
+/// An incident that a change is attached to or spoken of in.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct AboutRow {
+    pub id: i64,
+    pub title: String,
+    pub verdict: Option<String>,
+    pub by_name: Option<String>,
+}
+
+/// Newest first; at most 20.
+pub async fn about_change(db: &Db, deployment: i64, viewer: Viewer) -> Result<Vec<AboutRow>> {
+    let mut w = Where::new();
+    w.and_all(
+        "i.id IN (SELECT e.incident_id FROM evidence e WHERE e.kind = 'deployment' AND e.reference = ? AND e.removed_at IS NULL \
+         UNION SELECT s.incident_id FROM suspect_verdicts s WHERE s.deployment_id = ?)",
+        args![deployment.to_string(), deployment],
+    );
+    incidents::visible(&mut w, viewer);
+    let id = w.bind(deployment);
+    let head = format!(
+        "SELECT i.id, i.title, v.verdict, v.by_name FROM incidents i \
+         LEFT JOIN suspect_verdicts v ON v.incident_id = i.id AND v.deployment_id = {id}"
+    );
+    let (sql, args) = w.statement(&head, "ORDER BY i.started_at DESC, i.id DESC LIMIT 20");
+    db.fetch_all(sql, args).await
 }
 
 /// Causes confirmed for incidents of a period, one a service and incident, private incidents left out.

@@ -35,6 +35,15 @@ impl Verdict {
         }
     }
 
+    /// As a button on the change's own page.
+    pub const fn of_change(self) -> &'static str {
+        match self {
+            Self::Caused => "Caused it",
+            Self::Fixed => "Fixed it",
+            Self::NotIt => "Neither",
+        }
+    }
+
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|v| v.as_str() == text)
     }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::extract::{Form, Path};
+use axum::extract::{Extension, Form, Path};
 use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::TimeDelta;
+use serde::Deserialize;
 
 use super::api::incident;
 use super::service::{self, VerdictInput};
@@ -14,6 +15,8 @@ use super::store::Kept;
 use super::verdict::{Accuracy, AccuracyReport};
 use super::view::{self, Card};
 use crate::accounts::Role;
+use crate::deployments;
+use crate::deployments::hooks::{Hooks, Refused};
 use crate::error::{Error, FieldErrors, Result};
 use crate::incidents::Incident;
 use crate::web::{Access, Cx, Routes, Shell, redirect_with_flash, render, render_with_status};
@@ -22,6 +25,7 @@ pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/incidents/{id}/suspects", Access::VIEWER, list)
         .post("/incidents/{id}/suspects/verdict", Access::RESPONDER, verdict)
+        .post("/deployments/{id}/verdict", Access::RESPONDER, verdict_on_change)
         .get("/reports/suspects", Access::VIEWER, accuracy)
 }
 
@@ -63,6 +67,33 @@ async fn verdict(cx: Cx, Path(id): Path<String>, Form(input): Form<VerdictInput>
         }
         Err(Error::Invalid(errors)) => {
             render_with_status(StatusCode::UNPROCESSABLE_ENTITY, &page(&cx, incident, errors).await?)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ChangeForm {
+    incident: String,
+    verdict: String,
+}
+
+/// The form stands on the change's page, which belongs to another room and comes back with a complaint.
+async fn verdict_on_change(
+    cx: Cx,
+    Extension(hooks): Extension<Hooks>,
+    Path(id): Path<i64>,
+    Form(form): Form<ChangeForm>,
+) -> Result<Response> {
+    let db = &cx.state.db;
+    let change = deployments::get(db, id).await?;
+    let page = format!("/deployments/{id}");
+    match service::say_of_change(db, &change, &form.incident, &form.verdict, cx.actor()?, cx.now()).await {
+        Ok(incident) => Ok(redirect_with_flash(&page, &format!("Noted on {incident}."))),
+        Err(Error::Invalid(errors)) => {
+            let complaint = errors.0.first().map(|e| e.message.clone()).unwrap_or_default();
+            deployments::complain(&cx, &hooks, id, &Refused { typed: form.incident, complaint }).await
         }
         Err(other) => Err(other),
     }

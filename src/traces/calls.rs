@@ -12,6 +12,8 @@ pub struct Call {
     pub callee: String,
     /// `service.version` of the callee; empty when it does not tell.
     pub version: String,
+    /// `deployment.environment` of the callee; empty when it does not tell.
+    pub environment: String,
     /// The nearest ancestor in another service; `None` for a request from outside.
     pub caller: Option<String>,
     /// Unix microseconds.
@@ -96,6 +98,7 @@ pub fn calls_of(tree: &TraceTree<'_>) -> Vec<Call> {
         out.push(Call {
             callee: span.service().to_owned(),
             version: span.resource.version.clone().unwrap_or_default(),
+            environment: span.resource.environment.clone().unwrap_or_default(),
             caller: caller.map(str::to_owned),
             at_us: span.start_nanos / 1_000,
             duration_us: span.duration_nanos() / 1_000,

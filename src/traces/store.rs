@@ -1,11 +1,12 @@
 //! The SQL of traces, and nothing else: writing parts ([`write`]), finding and reading traces
-//! ([`read`]), the rollups ([`rollup`]), forgetting ([`retain`]).
+//! ([`read`]), the rollups ([`rollup`]), versions seen ([`sightings`]), forgetting ([`retain`]).
 //!
 //! Traces are named by their row's number (`traces.id`, "row") inside this room and by their id outside.
 
 pub mod read;
 pub mod retain;
 pub mod rollup;
+pub mod sightings;
 pub mod write;
 
 use crate::telemetry::TraceId;

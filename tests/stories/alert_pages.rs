@@ -34,7 +34,8 @@ on_both! {
         viewer.get("/alerts?severity=info&q=trouble").await.expect(200).contains("Trouble two").lacks("Trouble one");
         viewer.get("/alerts?status=resolved").await.expect(200).contains("No alert matches");
         viewer.get("/alerts/1").await.expect(200).contains("Trouble one").contains("What its source said").lacks("Make an incident");
-        app.browser(Role::Responder).await.get("/alerts/1").await.expect(200).contains("Make an incident");
+        viewer.get("/alerts/1").await.expect(200).lacks("id=\"payload\"");
+        app.browser(Role::Responder).await.get("/alerts/1").await.expect(200).contains("Make an incident").contains("&#34;dedup_key&#34;: &#34;one&#34;");
     }
 
     async fn many_are_moved_split_marked_and_taken_back(app: TestApp) {

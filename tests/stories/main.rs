@@ -10,8 +10,10 @@ mod support;
 
 mod accounts;
 mod alert_pages;
+mod alert_rules;
 mod alerts;
 mod changes;
+mod changes_seen;
 mod inbox;
 mod incidents;
 mod incidents_api;

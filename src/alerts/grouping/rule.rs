@@ -7,6 +7,7 @@ use super::matcher::Matcher;
 use crate::alerts::model::AlertSeverity;
 use crate::clock::human_duration;
 use crate::error::{Error, FieldErrors, Result};
+use crate::incidents::model::Role;
 
 /// How alerts that match a rule are told apart into groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -243,8 +244,8 @@ impl RuleInput {
             min_count,
             target,
             reopen_within: TimeDelta::minutes(reopen),
-            runbooks: names_of(&self.runbooks),
-            notify: names_of(&self.notify),
+            runbooks: slugs(&mut errors, &self.runbooks),
+            notify: roles(&mut errors, &self.notify),
         };
         if errors.is_empty() { Ok(rule) } else { Err(Error::Invalid(errors)) }
     }
@@ -269,6 +270,31 @@ impl RuleInput {
             }
         }
     }
+}
+
+/// At most eight slugs; an address of a runbook's page is taken for its slug.
+fn slugs(errors: &mut FieldErrors, text: &str) -> Vec<String> {
+    let found: Vec<String> = names_of(text)
+        .iter()
+        .map(|n| n.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_lowercase())
+        .collect();
+    if found.len() > 8 {
+        errors.add("runbooks", "name at most eight runbooks");
+    }
+    found
+}
+
+/// Roles of an incident, in the words of the notification rules.
+fn roles(errors: &mut FieldErrors, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for name in names_of(text) {
+        match Role::parse(&name.to_lowercase()) {
+            Some(role) if found.contains(&role.as_str().to_owned()) => {}
+            Some(role) => found.push(role.as_str().to_owned()),
+            None => errors.add("notify", Role::unknown(&name)),
+        }
+    }
+    found
 }
 
 fn number(errors: &mut FieldErrors, field: &str, text: &str, min: i64, max: i64) -> i64 {

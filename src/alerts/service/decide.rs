@@ -5,25 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use crate::alerts::grouping::{Candidate, Engine, Group, Neighbours, Outcome, Rule, Target, rule};
+use super::opening;
+use crate::alerts::grouping::{Candidate, Engine, Neighbours, Outcome, Rule, rule};
 use crate::alerts::maintenance::Window;
-use crate::alerts::model::AlertSeverity;
 use crate::alerts::store::act::Decision;
 use crate::alerts::store::{Alert, act, grouping as stored, write};
 use crate::clock::{Timestamp, human_duration};
 use crate::db::{Db, Tx};
-use crate::error::{Error, Result};
-use crate::incidents::{
-    self, Append, By, DeclareInput, EntryKind, IncidentId, Source, Status, add_evidence, append_timeline, change_status,
-};
+use crate::error::Result;
+use crate::incidents::{self, Append, By, EntryKind, IncidentId, Status, append_timeline, change_status};
 use crate::services;
 
 /// Alerts decided in one transaction.
 const BATCH: i64 = 2_000;
 /// Groups older than this are neither joined nor followed.
 const REACH: TimeDelta = TimeDelta::hours(25);
-/// Of a storm, so many alerts are kept whole as evidence; the rest are listed with the incident.
-const KEPT_AS_EVIDENCE: usize = 5;
 
 /// Decides about every alert that waits for it; tells how many those were.
 pub async fn decide_due(db: &Db, now: Timestamp) -> Result<usize> {
@@ -177,7 +173,7 @@ async fn carry_out(
         (Some(incident), _) => extend(tx, incident, members, &new, &by, now).await?,
         (None, Some(rule)) if Engine::is_ripe(&group, rule) => {
             let earlier = engine.follows(&group).map(IncidentId);
-            group.incident = Some(open(tx, &group, rule, &new, earlier, &by, now).await?.0);
+            group.incident = Some(opening::open(tx, &group, rule, &new, earlier, &by, now).await?.0);
             opened = true;
         }
         (None, _) => {}
@@ -198,69 +194,6 @@ async fn carry_out(
     }
     if let Some(slot) = engine.groups.get_mut(at) {
         *slot = group;
-    }
-    Ok(())
-}
-
-/// Opens an incident for a group. Impact and detection are the start of its first alert.
-async fn open(
-    tx: &Tx,
-    group: &Group,
-    rule: &Rule,
-    new: &[&Alert],
-    earlier: Option<IncidentId>,
-    by: &By,
-    now: Timestamp,
-) -> Result<IncidentId> {
-    let first = new.first().ok_or_else(|| Error::Internal("a group without alerts became an incident".to_owned()))?;
-    let severity = match rule.target {
-        Target::Open(Some(n)) => n,
-        _ => group.worst.unwrap_or(AlertSeverity::Warning).sev_number(),
-    };
-    let start = group.first_at.min(now).to_rfc3339();
-    let input = DeclareInput {
-        title: first.title.chars().take(crate::fields::MAX_TITLE).collect(),
-        severity: format!("SEV{severity}"),
-        services: group.services.iter().take(20).cloned().collect(),
-        summary: first.description.chars().take(2_000).collect(),
-        status: Status::Triage.as_str().to_owned(),
-        impact_started_at: start.clone(),
-        detected_at: start,
-        ..DeclareInput::default()
-    };
-    let mut declare = input.normalize(now, Source::Alert).map_err(Error::Invalid)?;
-    // Nobody typed the time of the declaration either.
-    for milestone in &mut declare.milestones {
-        milestone.source = Source::Alert;
-    }
-    let incident = incidents::declare(tx, &declare, by, now).await?;
-    for alert in new.iter().take(KEPT_AS_EVIDENCE) {
-        add_evidence(tx, incident, &super::evidence_of(alert), by, now).await?;
-    }
-    let text = match group.members {
-        1 => format!("Opened by {}: {}", by.name, first.title),
-        n => format!("Opened by {} with {n} alerts, the first: {}", by.name, first.title),
-    };
-    let entry = Append::activity(EntryKind::Alert, text, now).linked(format!("/alerts?incident={incident}"));
-    append_timeline(tx, incident, &entry, by, now).await?;
-    for slug in &rule.runbooks {
-        let entry = Append::activity(EntryKind::Runbook, format!("Runbook for this kind of alert: {slug}"), now);
-        append_timeline(tx, incident, &entry.linked(format!("/runbooks/{slug}")), by, now).await?;
-    }
-    if let Some(earlier) = earlier {
-        link(tx, incident, earlier, by, now).await?;
-    }
-    Ok(incident)
-}
-
-/// Names each of two incidents on the other's timeline.
-async fn link(tx: &Tx, later: IncidentId, earlier: IncidentId, by: &By, now: Timestamp) -> Result<()> {
-    for (on, other, text) in [
-        (later, earlier, format!("Follows {earlier}, resolved within the last day, on the same service")),
-        (earlier, later, format!("Alerts came again after the resolution: {later}")),
-    ] {
-        let entry = Append::activity(EntryKind::Link, text, now).linked(format!("/incidents/{other}"));
-        append_timeline(tx, on, &entry, by, now).await?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::audit;
 use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
+use crate::incidents::IncidentId;
 
 /// How far back a rule is tried.
 pub const REPLAYED: TimeDelta = TimeDelta::days(30);
@@ -27,7 +28,7 @@ pub struct Trial {
     pub is_partial: bool,
 }
 
-/// Tries a rule: in the place of the stored one with its id, else in front of all. Nothing is changed.
+/// Tries a rule: in the place of the stored one with its id, else behind all, where it would be saved. Nothing is changed.
 pub async fn try_rule(db: &Db, candidate: &Rule, now: Timestamp) -> Result<Trial> {
     let in_force: Vec<Rule> = stored::rules(db).await?.into_iter().filter(|r| r.enabled).map(|r| r.rule).collect();
     let mut changed = in_force.clone();
@@ -48,6 +49,13 @@ pub async fn try_rule(db: &Db, candidate: &Rule, now: Timestamp) -> Result<Trial
     })
     .await
     .map_err(|e| Error::Internal(format!("trying a rule: {e}")))
+}
+
+/// What the rules attach that opened an incident: each rule's name with a runbook's slug.
+pub async fn runbooks_of(db: &Db, incident: IncidentId) -> Result<Vec<(String, String)>> {
+    let names = stored::rule_names(db, incident.0).await?;
+    let rules = stored::rules(db).await?.into_iter().map(|r| r.rule).filter(|r| names.contains(&r.name));
+    Ok(rules.flat_map(|r| r.runbooks.into_iter().map(move |slug| (r.name.clone(), slug))).collect())
 }
 
 /// Writes a rule: a new one for id 0.

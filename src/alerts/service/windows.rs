@@ -3,7 +3,7 @@
 use crate::accounts::{Actor, Role};
 use crate::alerts::grouping::Candidate;
 use crate::alerts::maintenance::{Window, WindowInput};
-use crate::alerts::store::grouping as stored;
+use crate::alerts::store::{self, grouping as stored};
 use crate::audit;
 use crate::clock::Timestamp;
 use crate::db::Tx;
@@ -49,13 +49,22 @@ async fn announce(tx: &Tx, window: &Window, text: &str, by: &By, now: Timestamp)
     let filter = Filter { statuses: open.to_vec(), ..Filter::default() };
     for incident in incidents::page(tx, &filter, Viewer { all: true, user_id: 0 }, ANNOUNCED_ON).await? {
         let services = incidents::services(tx, incident.id).await?;
-        let concerned = services.iter().any(|s| window.matcher.matches(&on_service(&s.slug, now)));
-        if concerned {
+        let by_service = services.iter().any(|s| window.matcher.matches(&on_service(&s.slug, now)));
+        if by_service || has_such_alert(tx, window, incident.id).await? {
             let entry = Append::activity(EntryKind::Maintenance, text, now).linked("/alerts/maintenance");
             append_timeline(tx, incident.id, &entry, by, now).await?;
         }
     }
     Ok(())
+}
+
+/// Alerts of an incident that are asked whether the window is about them.
+const ASKED: i64 = 50;
+
+/// Whether the window is about one of the incident's alerts: windows by label name no service.
+async fn has_such_alert(tx: &Tx, window: &Window, incident: incidents::IncidentId) -> Result<bool> {
+    let filter = store::Filter { incident: Some(incident.0), ..store::Filter::default() };
+    Ok(store::list(tx, &filter, ASKED).await?.iter().any(|a| window.matcher.matches(&a.candidate())))
 }
 
 /// An alert of which only the service is known.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::*;
 
 /// A sample of a real delivery; `None`, said aloud, where the samples are not at hand.
-fn sample(path: &str) -> Option<Vec<u8>> {
+pub(super) fn sample(path: &str) -> Option<Vec<u8>> {
     let root = std::env::var_os("FAULTLINE_SHARED").map_or_else(|| PathBuf::from("../shared"), PathBuf::from);
     let file = root.join("samples").join(path);
     match std::fs::read(&file) {

@@ -10,6 +10,9 @@ use crate::alerts::model::{AlertSeverity, AlertStatus, Origin};
 #[path = "samples.rs"]
 mod samples;
 
+#[path = "hostile_tests.rs"]
+mod hostile;
+
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 fn input(body: &[u8]) -> Input<'_> {

@@ -214,6 +214,13 @@ pub async fn groups(db: &Db, since: Timestamp) -> Result<Vec<Group>> {
     rows.into_iter().rev().map(GroupRow::into_group).collect()
 }
 
+/// The rules whose groups became an incident.
+pub async fn rule_names(db: &Db, incident: i64) -> Result<BTreeSet<String>> {
+    let rows: Vec<(String,)> =
+        db.fetch_all("SELECT DISTINCT rule_name FROM alert_groups WHERE incident_id = $1", args![incident]).await?;
+    Ok(rows.into_iter().map(|r| r.0).collect())
+}
+
 /// Which of these incidents are not over yet.
 pub async fn open_incidents(db: &Db, ids: &BTreeSet<i64>) -> Result<BTreeSet<i64>> {
     let mut open = BTreeSet::new();

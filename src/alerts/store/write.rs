@@ -158,6 +158,26 @@ pub async fn signals(tx: &Tx, signals: &[NewSignal]) -> Result<()> {
     Ok(())
 }
 
+/// Length of a bar of the storm's drawing, in microseconds: five minutes.
+pub const SLOT: i64 = 300_000_000;
+
+/// Counts episodes that began, by the five minutes, so that the storm is drawn from few rows.
+pub async fn starts(tx: &Tx, starts: impl Iterator<Item = Timestamp>) -> Result<()> {
+    let mut counts = std::collections::BTreeMap::<i64, i64>::new();
+    for at in starts {
+        *counts.entry(at.as_micros().div_euclid(SLOT) * SLOT).or_default() += 1;
+    }
+    for (slot, count) in counts {
+        tx.execute(
+            "INSERT INTO alert_starts (slot_at, episodes) VALUES ($1, $2) \
+             ON CONFLICT (slot_at) DO UPDATE SET episodes = alert_starts.episodes + excluded.episodes",
+            args![slot, count],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
 /// Starts of earlier episodes of an alert since a moment, for telling whether it flaps.
 pub async fn episodes_since(tx: &Tx, alert: i64, since: Timestamp) -> Result<i64> {
     tx.fetch_scalar(

@@ -79,11 +79,12 @@ pub(super) async fn list(cx: Cx, Query(mut query): Query<ListQuery>) -> Result<R
         "firing".clone_into(&mut query.status);
     }
     let now = cx.now();
-    let found = page(&cx, &query).await?;
     let db = &cx.state.db;
+    let firing = store::firing_by_severity(db).await?;
+    let all_firing = query.status == "firing" && query.is_by_status_only();
+    let found = page(&cx, &query, all_firing.then(|| firing.iter().map(|f| f.1).sum())).await?;
     let visible = incidents_of(db, &found.items, Asker::of(cx.actor()?)).await?;
     let older = found.next_cursor.as_ref().map(|cursor| format!("/alerts?{}", query.with_cursor(cursor)));
-    let firing = store::firing_by_severity(db).await?;
     let storm = storm::last_hours(db, &query.filter(now)?, now).await?;
     let changes = undo::recent(db, now - chrono::TimeDelta::hours(1), 3).await?;
     render(&ListPage {
@@ -91,7 +92,7 @@ pub(super) async fn list(cx: Cx, Query(mut query): Query<ListQuery>) -> Result<R
         query,
         rows: found.items.into_iter().map(|a| Row::of(a, &visible, now)).collect(),
         total: found.total,
-        total_is_exact: found.total < crate::alerts::api::COUNT_AT_MOST,
+        total_is_exact: all_firing || found.total < crate::alerts::api::COUNT_AT_MOST,
         older,
         firing,
         storm,

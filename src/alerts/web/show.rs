@@ -6,10 +6,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::list::Row;
+use crate::accounts::Role;
 use crate::alerts::seen::{Asker, incidents_of};
 use crate::alerts::service;
 use crate::alerts::store::{self, Alert, AlertLog, Signal};
 use crate::error::{Error, FieldErrors, Result};
+use crate::inbox;
 use crate::incidents::{DeclareInput, Severity};
 use crate::web::{Cx, Shell, redirect, redirect_with_flash, render, render_with_status};
 
@@ -20,6 +22,9 @@ struct ShowPage {
     row: Row,
     signals: Vec<Signal>,
     log: Vec<AlertLog>,
+    /// The newest delivery that told of it, as received; empty when it is not kept (any more) or not for this reader.
+    payload: String,
+    payload_is_cut: bool,
 }
 
 impl ShowPage {
@@ -29,6 +34,8 @@ impl ShowPage {
 }
 
 const HISTORY: i64 = 100;
+/// How much of a delivery the page shows, in bytes: one may hold thousands of alerts.
+const PAYLOAD: usize = 20_000;
 
 pub(super) async fn show(cx: Cx, Path(id): Path<i64>) -> Result<Response> {
     let db = &cx.state.db;
@@ -36,7 +43,12 @@ pub(super) async fn show(cx: Cx, Path(id): Path<i64>) -> Result<Response> {
     let visible = incidents_of(db, std::slice::from_ref(&alert), Asker::of(cx.actor()?)).await?;
     let (signals, log) = (store::signals(db, id, HISTORY).await?, store::log(db, id, HISTORY).await?);
     let shell = cx.shell(&alert.title).live(&["alerts"]);
-    render(&ShowPage { shell, row: Row::of(alert, &visible, cx.now()), signals, log })
+    let raw = match alert.last_delivery_id {
+        id if id > 0 && cx.actor()?.can(Role::Responder) => inbox::store::raw_body(db, id).await?,
+        _ => None,
+    };
+    let (payload, payload_is_cut) = raw.map(|(bytes, _)| inbox::body::pretty(&bytes, PAYLOAD)).unwrap_or_default();
+    render(&ShowPage { shell, row: Row::of(alert, &visible, cx.now()), signals, log, payload, payload_is_cut })
 }
 
 #[derive(Template)]

@@ -33,6 +33,8 @@ pub struct IncidentFacts {
     pub suspects: Vec<(String, String)>,
     /// Title of an alert, and the address or name of the runbook that it gives (`runbook_url`).
     pub runbook_links: Vec<(String, String)>,
+    /// Name of an alert grouping rule, and the slug of the runbook that it attaches.
+    pub attached: Vec<(String, String)>,
 }
 
 /// The slug that a `runbook_url` means: the last part of its path, without an ending.

@@ -31,16 +31,18 @@ pub async fn suggest(db: &Db, facts: &IncidentFacts, limit: usize) -> Result<Vec
     Ok(found)
 }
 
-/// Runbooks that alerts of the incident link to (`runbook_url`), each once.
+/// Runbooks that the rules of its alerts attach, and those that its alerts link to (`runbook_url`), each once.
 async fn named_by_alerts(db: &Db, facts: &IncidentFacts) -> Result<Vec<Suggestion>> {
     let mut named: Vec<Suggestion> = Vec::new();
-    for (alert, link) in facts.runbook_links.iter().take(MAX_LINKS) {
+    let by_rules = facts.attached.iter().map(|(rule, slug)| (format!("the rule '{rule}' attaches it"), slug));
+    let by_alerts = facts.runbook_links.iter().map(|(alert, link)| (format!("the alert '{alert}' names it"), link));
+    for (reason, link) in by_rules.chain(by_alerts).take(MAX_LINKS) {
         let Some(slug) = conditions::slug_of_link(link) else { continue };
         if named.iter().any(|s| s.runbook.slug == slug) {
             continue;
         }
         if let Some(runbook) = store::find(db, &slug).await?.filter(|r| r.archived_at.is_none()) {
-            named.push(Suggestion { runbook, reasons: vec![format!("the alert '{alert}' names it")] });
+            named.push(Suggestion { runbook, reasons: vec![reason] });
         }
     }
     Ok(named)

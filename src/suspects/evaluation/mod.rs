@@ -4,6 +4,7 @@
 //! after ranking. [`load`] reads the folder, [`score`] counts, [`trial`] runs the comparisons behind the tables of
 //! docs/suspects.md, [`print`](mod@print) writes them.
 
+mod less;
 pub mod load;
 pub mod print;
 pub mod score;

@@ -71,6 +71,21 @@ impl Cases {
             .collect()
     }
 
+    /// The reports when less is known of every case: the first minute only, half of the traces, no log lines, other names.
+    pub fn less_data(&self, left_out: &[Signal]) -> Vec<(String, Report)> {
+        let tuned = Tunables::default();
+        super::less::ALL
+            .into_iter()
+            .map(|(name, take)| {
+                let outcomes = self.0.iter().map(|(entry, seen)| {
+                    let (entry, seen) = take(entry.clone(), seen.clone());
+                    score::outcome(&entry, &seen, &tuned, left_out)
+                });
+                (name.to_owned(), score::report(outcomes.collect()))
+            })
+            .collect()
+    }
+
     /// The highest score that each part of each baseline reaches against the rest of it: nothing is wrong there.
     pub fn calm(&self) -> Vec<Calm> {
         let mut done = BTreeSet::new();

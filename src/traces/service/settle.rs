@@ -4,7 +4,7 @@
 //! A trace is taken as complete when nothing of it came for a few seconds. Spans that come later are
 //! counted then, each once: what was counted is marked on its part.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::clock::Timestamp;
 use crate::db::Tx;
@@ -15,6 +15,7 @@ use crate::traces::calls::{Call, bucket_of, calls_of};
 use crate::traces::explain::tree::TraceTree;
 use crate::traces::model::SpanKey;
 use crate::traces::store::rollup::{self, EdgeCounts, ServiceCounts, SettlePart};
+use crate::traces::store::sightings::{self, Sighting};
 use crate::traces::store::write::Names;
 
 use super::ingest::{SpanStore, minute_of};
@@ -99,6 +100,7 @@ async fn count_calls(tx: &Tx, calls: &[Call], now: Timestamp) -> Result<()> {
         let last = seen.entry((caller_name, &call.callee)).or_insert(at);
         *last = (*last).max(at);
     }
+    sightings::add(tx, sightings_of(calls, now)).await?;
     rollup::add_service_counts(tx, services).await?;
     rollup::add_edge_counts(tx, edges).await?;
     let mut seen: Vec<_> = seen.into_iter().collect();
@@ -107,4 +109,26 @@ async fn count_calls(tx: &Tx, calls: &[Call], now: Timestamp) -> Result<()> {
         services::see_dependency(tx, caller, callee, at, now).await?;
     }
     Ok(())
+}
+
+/// Which versions answered calls, by service, environment and minute.
+fn sightings_of(calls: &[Call], now: Timestamp) -> Vec<Sighting> {
+    let mut found: BTreeMap<(&str, String, String, Timestamp), Sighting> = BTreeMap::new();
+    for call in calls.iter().filter(|c| !c.version.is_empty() && c.at_us > 0) {
+        let at = Timestamp::from_micros(call.at_us).min(now);
+        let short = |text: &str| text.chars().take(100).collect::<String>();
+        let key = (call.callee.as_str(), short(&call.environment), short(&call.version), minute_of(at));
+        let seen = found.entry(key.clone()).or_insert_with(|| Sighting {
+            service: call.callee.clone(),
+            environment: key.1,
+            version: key.2,
+            first_at: at,
+            last_at: at,
+            calls: 0,
+        });
+        seen.first_at = seen.first_at.min(at);
+        seen.last_at = seen.last_at.max(at);
+        seen.calls += 1;
+    }
+    found.into_values().collect()
 }

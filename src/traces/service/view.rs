@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::clock::Timestamp;
-use crate::db::Db;
+use crate::db::{Db, Tx};
 use crate::error::Result;
 use crate::telemetry::TraceId;
 use crate::telemetry::lookup::Pasted;
@@ -11,6 +11,8 @@ use crate::traces::batch;
 use crate::traces::calls::Tally;
 use crate::traces::model::{Span, TraceFilter, TraceHead};
 use crate::traces::store::read::{self, Cursor};
+use crate::traces::store::sightings;
+pub use crate::traces::store::sightings::Sighting;
 use crate::traces::store::{retain, rollup};
 
 /// Spans of one trace that a page or a snapshot reads; what lies beyond is counted, not read.
@@ -135,6 +137,12 @@ pub async fn version_tallies(
 /// reported shows here.
 pub async fn versions_since(db: &Db, from: Timestamp) -> Result<Vec<(String, String, Timestamp, Timestamp)>> {
     rollup::versions_since(db, from).await
+}
+
+/// Takes out of the queue which versions answered calls, oldest first, at most `limit` sightings: for whoever makes
+/// deployments of them, once.
+pub async fn take_sightings(tx: &Tx, limit: i64) -> Result<Vec<Sighting>> {
+    sightings::take(tx, limit).await
 }
 
 /// Bytes, traces and spans in the store.

@@ -48,8 +48,8 @@ class Faultline:
         self.ingest = self.command("token", "add", "senders", "--scope", "ingest")
         self.api = self.command("token", "add", "tests", "--scope", "api", "--role", "responder")
 
-    def command(self, *args):
-        return subprocess.run([BINARY, *args], env=self.env, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    def command(self, *args, input=None):
+        return subprocess.run([BINARY, *args], env=self.env, cwd=ROOT, check=True, capture_output=True, text=True, input=input).stdout.strip()
 
     def start(self):
         self.process = subprocess.Popen([BINARY, "serve"], env=self.env, cwd=ROOT)
