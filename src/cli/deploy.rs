@@ -226,10 +226,13 @@ fn moment(errors: &mut FieldErrors, field: &str, text: &str) -> String {
         Ok(secs) => Some(crate::clock::Timestamp::from_secs(secs)),
         Err(_) => crate::clock::Timestamp::parse(text),
     };
-    read.map(|t| t.to_rfc3339()).unwrap_or_else(|| {
-        errors.add(field, format!("'{text}' is not a time: write 2026-11-23T13:45:00Z"));
-        String::new()
-    })
+    match read {
+        Some(at) => at.to_rfc3339(),
+        None => {
+            errors.add(field, format!("'{text}' is not a time: write 2026-11-23T13:45:00Z"));
+            String::new()
+        }
+    }
 }
 
 /// What the pipeline's own environment says.

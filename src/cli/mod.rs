@@ -79,7 +79,7 @@ enum Command {
         what: Option<check::CheckCommand>,
     },
     /// Tell a running Faultline of a deployment or another change, from any pipeline
-    Deploy(deploy::Deploy),
+    Deploy(Box<deploy::Deploy>),
     /// Measure the suspect ranking on labelled failures
     #[command(subcommand)]
     Eval(eval::EvalCommand),

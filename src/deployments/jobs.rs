@@ -137,13 +137,21 @@ async fn sides(db: &Db, change: &Deployment, now: Timestamp) -> Result<(Side, Si
         let old = view::version_tallies(db, &name, minute(from), next(start)).await?;
         let new = view::version_tallies(db, &name, minute(end), next(to)).await?;
         if new.contains_key(&change.version) && !change.version.is_empty() {
-            old.iter().filter(|(v, _)| **v != change.version).for_each(|(_, t)| before.merge(t));
-            new.iter().filter(|(v, _)| **v == change.version).for_each(|(_, t)| after.merge(t));
+            for (_, tally) in old.iter().filter(|(v, _)| **v != change.version) {
+                before.merge(tally);
+            }
+            if let Some(tally) = new.get(&change.version) {
+                after.merge(tally);
+            }
         } else {
             let old = view::version_tallies(db, &name, minute(from), minute(start)).await?;
             let new = view::version_tallies(db, &name, next(end), next(to)).await?;
-            old.values().for_each(|t| before.merge(t));
-            new.values().for_each(|t| after.merge(t));
+            for tally in old.values() {
+                before.merge(tally);
+            }
+            for tally in new.values() {
+                after.merge(tally);
+            }
         }
     }
     Ok((side(&before), side(&after)))

@@ -21,6 +21,8 @@ const ENOUGH: usize = 50;
 const MAX_TRACES: i64 = 1_500;
 const MAX_SPANS: usize = 80_000;
 const MAX_LINES: usize = 20_000;
+/// Where a stretch holds more than that, each of so many slices gives an equal share.
+const SLICES: i32 = 20;
 
 /// The moment from which on telemetry counts as the incident's.
 pub async fn impact(db: &Db, incident: &Incident) -> Result<Timestamp> {
@@ -66,15 +68,33 @@ async fn spans(db: &Db, from: Timestamp, to: Timestamp) -> Result<Vec<Span>> {
     if to <= from {
         return Ok(Vec::new());
     }
+    let all = traces::service::view::window(db, from, to, MAX_TRACES).await?;
+    let total: usize = all.iter().map(|(_, spans)| spans.len()).sum();
+    if i64::try_from(all.len()).is_ok_and(|n| n < MAX_TRACES) && total <= MAX_SPANS {
+        return Ok(taken(&all, MAX_SPANS));
+    }
+    // More than is read: the first seconds alone would miss what comes later, so each slice gives its share.
     let mut out = Vec::new();
-    for (trace, spans) in traces::service::view::window(db, from, to, MAX_TRACES).await? {
-        if out.len() + spans.len() > MAX_SPANS {
+    for slice in 0..SLICES {
+        let at = |n: i32| from + (to - from) / SLICES * n;
+        let room = MAX_SPANS / usize::try_from(SLICES).unwrap_or(1);
+        let some = traces::service::view::window(db, at(slice), at(slice + 1), MAX_TRACES / i64::from(SLICES)).await?;
+        out.extend(taken(&some, room));
+    }
+    Ok(out)
+}
+
+/// Whole traces, as many as have room for their spans.
+fn taken(all: &[(telemetry::TraceId, Vec<traces::model::Span>)], room: usize) -> Vec<Span> {
+    let mut out = Vec::new();
+    for (trace, spans) in all {
+        if out.len() + spans.len() > room {
             break;
         }
         let trace_id = trace.to_string();
         out.extend(spans.iter().filter(|s| s.has_time()).map(|s| span(&trace_id, s)));
     }
-    Ok(out)
+    out
 }
 
 fn span(trace_id: &str, s: &traces::model::Span) -> Span {

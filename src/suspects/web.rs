@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::extract::{Extension, Form, Path};
+use axum::extract::{Extension, Form, Path, Query};
 use axum::http::StatusCode;
 use axum::response::Response;
-use chrono::TimeDelta;
 use serde::Deserialize;
 
-use super::api::incident;
+use super::api::{PeriodQuery, incident};
 use super::service::{self, VerdictInput};
 use super::store::Kept;
 use super::verdict::{Accuracy, AccuracyReport};
@@ -104,6 +103,8 @@ async fn verdict_on_change(
 struct AccuracyPage {
     shell: Shell,
     report: AccuracyReport,
+    query: PeriodQuery,
+    errors: FieldErrors,
 }
 
 impl AccuracyPage {
@@ -115,9 +116,17 @@ impl AccuracyPage {
     }
 }
 
-/// The last twelve months.
-async fn accuracy(cx: Cx) -> Result<Response> {
-    let now = cx.now();
-    let report = service::accuracy_between(&cx.state.db, now - TimeDelta::days(365), now + TimeDelta::days(1)).await?;
-    render(&AccuracyPage { shell: cx.shell("Was the first suspect right?"), report })
+/// The last twelve months unless the URL says otherwise.
+async fn accuracy(cx: Cx, Query(query): Query<PeriodQuery>) -> Result<Response> {
+    let shell = cx.shell("Was the first suspect right?");
+    let (from, to) = match query.period(cx.now()) {
+        Ok(period) => period,
+        Err(Error::Invalid(errors)) => {
+            let page = AccuracyPage { shell, report: AccuracyReport::default(), query, errors };
+            return render_with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
+        }
+        Err(other) => return Err(other),
+    };
+    let report = service::accuracy_between(&cx.state.db, from, to).await?;
+    render(&AccuracyPage { shell, report, query, errors: FieldErrors::default() })
 }

@@ -147,6 +147,11 @@ on_both! {
         assert_eq!((&answer["verdicts"][0]["verdict"], &answer["verdicts"][0]["service_rank"]), (&json!("caused"), &json!(1)));
         browser.get(&path).await.expect(200).contains("Caused by:");
         browser.get("/reports/suspects").await.expect(200).contains("100 %").contains(&staged.service);
+        browser.get("/reports/suspects?from=-2d&to=-1d").await.expect(200).contains("No confirmed causes yet");
+        browser.get("/reports/suspects?from=soon").await.expect(422).contains("is not a time");
+        let told = app.api(Role::Viewer).await.get("/api/v1/reports/suspects").await.expect(200).json();
+        assert_eq!((&told["overall"]["confirmed"], &told["by_service"][&staged.service]["first"]), (&json!(1), &json!(1)));
+        browser.get(&path).await.expect(200).contains("/compare\">Compare with a healthy one");
 
         // Wrong words are complained about; a viewer may look but not decide.
         browser.post_form(&format!("{path}/verdict"), &[("kind", "moon"), ("verdict", "caused")]).await.expect(422).contains("kind");

@@ -214,6 +214,7 @@ mod tests {
             ],
             suspects: vec![("deployment".to_owned(), "cart-api 1.4.0".to_owned())],
             runbook_links: vec![],
+            attached: vec![],
         }
     }
 
