@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 
 use super::health::{self, Side, compare};
 use super::model::{ChangeEvent, ChangeKind, ChangeSource, ChangeStatus, Deployment};
-use super::observe::Known;
+use super::observe::{Known, WentLive};
 use super::service;
 use super::store::health as counted;
 use super::store::observed;
@@ -71,8 +71,9 @@ async fn observe(state: &AppState) -> Result<usize> {
                 known.insert(key.clone(), observed::known(&tx, &key.0, &key.1).await?);
             }
             let Some(running) = known.get_mut(&key) else { continue };
-            if let Some(at) = running.see(&sighting.version, sighting.first_at, sighting.last_at, sighting.calls) {
-                tell(&tx, sighting, at, state.now()).await?;
+            let live = running.see(&sighting.version, sighting.first_at, sighting.last_at, sighting.calls);
+            if let Some(live) = live {
+                tell(&tx, sighting, live, state.now()).await?;
                 total += 1;
             }
         }
@@ -83,13 +84,14 @@ async fn observe(state: &AppState) -> Result<usize> {
     }
 }
 
-async fn tell(tx: &Tx, sighting: &Sighting, at: Timestamp, now: Timestamp) -> Result<()> {
+async fn tell(tx: &Tx, sighting: &Sighting, live: WentLive, now: Timestamp) -> Result<()> {
+    let at = live.at;
     let event = ChangeEvent {
         source: ChangeSource::Observed,
         external_id: format!("{}|{}|{}|{}", sighting.service, sighting.environment, sighting.version, at.to_rfc3339()),
         service: sighting.service.clone(),
         environment: sighting.environment.clone(),
-        kind: ChangeKind::Deployment,
+        kind: if live.returned { ChangeKind::Rollback } else { ChangeKind::Deployment },
         status: ChangeStatus::Succeeded,
         version: Some(sighting.version.clone()),
         commit: None,

@@ -20,6 +20,14 @@ const SURE: f64 = 20.0;
 /// A version that appears among calls that are older than what is known by this is history that came late.
 const LATE: TimeDelta = TimeDelta::hours(1);
 
+/// A version that went live just then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WentLive {
+    pub at: Timestamp,
+    /// It was live before, and others were since.
+    pub returned: bool,
+}
+
 /// What is remembered of a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Running {
@@ -38,14 +46,13 @@ pub struct Known(pub Vec<Running>);
 const REMEMBERED: usize = 50;
 
 impl Known {
-    /// Learns of calls that a version answered. Gives the moment when it went live, if it did just then.
-    pub fn see(&mut self, version: &str, first_at: Timestamp, last_at: Timestamp, calls: i64) -> Option<Timestamp> {
+    /// Learns of calls that a version answered; says so when it went live with them.
+    pub fn see(&mut self, version: &str, first_at: Timestamp, last_at: Timestamp, calls: i64) -> Option<WentLive> {
         let newest = self.0.iter().map(|r| r.last_at).max();
-        let went_live = match self.0.iter().find(|r| r.version == version) {
-            Some(known) => self.returned(known, first_at),
-            // Of the first version ever seen nobody knows when it went live.
-            None => newest.is_some_and(|newest| first_at > newest - LATE),
-        };
+        let known = self.0.iter().find(|r| r.version == version);
+        let returned = known.is_some_and(|known| self.returned(known, first_at));
+        // Of the first version ever seen nobody knows when it went live.
+        let is_new = known.is_none() && newest.is_some_and(|newest| first_at > newest - LATE);
         for other in self.0.iter_mut().filter(|r| r.version != version && r.last_at < last_at) {
             other.silent += calls;
         }
@@ -61,7 +68,7 @@ impl Known {
             self.0.sort_by_key(|r| std::cmp::Reverse(r.last_at));
             self.0.truncate(REMEMBERED);
         }
-        went_live.then_some(first_at)
+        (returned || is_new).then_some(WentLive { at: first_at, returned })
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts of calls")]
@@ -90,7 +97,7 @@ mod tests {
     fn run(known: &mut Known, version: &str, from_min: i64, to_min: i64) -> Vec<i64> {
         (from_min..to_min)
             .filter_map(|m| known.see(version, at(m * 60), at(m * 60 + 59), 60))
-            .map(|t| (t - at(0)).num_minutes())
+            .map(|live| (live.at - at(0)).num_minutes())
             .collect()
     }
 
@@ -108,9 +115,9 @@ mod tests {
     fn a_handful_of_calls_is_enough_when_the_silence_is_long() {
         let mut known = Known::default();
         assert_eq!(known.see("v1", at(0), at(0), 1), None);
-        assert_eq!(known.see("v2", at(600), at(600), 1), Some(at(600)));
+        assert_eq!(known.see("v2", at(600), at(600), 1), Some(WentLive { at: at(600), returned: false }));
         assert_eq!(known.see("v1", at(1_000), at(1_000), 1), None, "might be a canary");
-        assert_eq!(known.see("v2", at(9_000), at(9_000), 1), Some(at(9_000)));
+        assert_eq!(known.see("v2", at(9_000), at(9_000), 1), Some(WentLive { at: at(9_000), returned: true }));
     }
 
     #[test]

@@ -8,7 +8,9 @@ use crate::clock::Timestamp;
 
 /// The body as JSON, or the reason that it is none.
 pub fn body(delivery: &Delivery<'_>) -> Result<Value, Unreadable> {
-    serde_json::from_slice(delivery.body).map_err(|e| Unreadable(format!("the body is not JSON: {e}")))
+    // A byte order mark is no part of JSON, but some senders write one.
+    let body = delivery.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(delivery.body);
+    serde_json::from_slice(body).map_err(|e| Unreadable(format!("the body is not JSON: {e}")))
 }
 
 /// The value at a dotted path such as `deployment.payload.version`; list items by number.
