@@ -69,7 +69,7 @@ on_both! {
 
     async fn a_rule_offers_runbooks_and_calls_roles(app: TestApp) {
         let mut chief = app.browser(Role::Commander).await;
-        let runbook = json!({"source": "---\ntitle: Restart the cart\n---\n\n# Restart the cart\n\n1. Restart it.\n"});
+        let runbook = json!({"source": "---\ntitle: Restart the cart\nowner: platform\n---\n\n## Steps\n\n### Do: restart it (2 min)\n"});
         app.api(Role::Commander).await.post_json("/api/v1/runbooks", &runbook).await.expect(201);
         let form = |runbooks: &'static str, notify: &'static str| [
             ("name", "Carts"), ("matchers", "service = cart"), ("group_by", "service"), ("group_labels", ""), ("window_minutes", "10"), ("hold_seconds", "0"),
