@@ -19,7 +19,7 @@ use crate::traces::SpanStore;
 use crate::web::{self, Routes};
 use crate::{
     accounts, alerts, deployments, health, inbox, incidents, logs, openapi, postmortems, reports, runbooks, search,
-    services, suspects, traces,
+    services, suspects, trace_sources, traces,
 };
 
 /// Largest form or JSON body of a person's page, in bytes; machine deliveries have their own bound.
@@ -37,6 +37,7 @@ pub fn routes() -> Routes {
         .merge(alerts::routes())
         .merge(deployments::routes())
         .merge(traces::routes())
+        .merge(trace_sources::routes())
         .merge(logs::routes())
         .merge(suspects::routes())
         .merge(runbooks::routes())
@@ -63,13 +64,14 @@ pub fn incident_hooks(state: &AppState) -> incidents::hooks::Hooks {
     incidents::hooks::HooksBuilder::default()
         .panel(alerts::hooks::AlertsPanel)
         .panel(deployments::RecentChanges)
+        .panel(traces::BlastRadius)
         .panel(suspects::panel::SuspectsPanel)
         .panel(runbooks)
         .panel(postmortems::PostmortemPanel)
         .dashboard(alerts::hooks::LooseAlerts)
         .evidence(alerts::hooks::AlertEvidence)
         .evidence(deployments::evidence::DeploymentEvidence)
-        .evidence(traces::TraceEvidence)
+        .evidence(trace_sources::RemoteTraces)
         .question(alerts::hooks::FiringQuestion)
         .build()
 }

@@ -36,6 +36,15 @@ pub struct Settings {
     /// Networks that outgoing calls may reach although they are private: 10.1.0.0/16,192.168.7.5
     #[arg(long, global = true, env = "FAULTLINE_OUTBOUND_ALLOW")]
     pub outbound_allow: Option<String>,
+    /// Days that traces are kept; those attached to incidents stay
+    #[arg(long, global = true, env = "FAULTLINE_TRACE_DAYS")]
+    pub trace_days: Option<u32>,
+    /// Compressed GiB of traces that are kept; the newest win
+    #[arg(long, global = true, env = "FAULTLINE_TRACE_GIB")]
+    pub trace_gib: Option<u32>,
+    /// Days that log records are kept
+    #[arg(long, global = true, env = "FAULTLINE_LOG_DAYS")]
+    pub log_days: Option<u32>,
     /// Largest machine delivery in bytes, also after decompression
     #[arg(long, global = true, env = "FAULTLINE_MAX_DELIVERY_BYTES")]
     pub max_delivery_bytes: Option<usize>,
@@ -53,6 +62,9 @@ pub struct Config {
     pub log_json: bool,
     pub metrics_token: Option<String>,
     pub outbound_allow: String,
+    pub trace_days: u32,
+    pub trace_gib: u32,
+    pub log_days: u32,
     pub max_delivery_bytes: usize,
 }
 
@@ -73,6 +85,9 @@ impl std::fmt::Debug for Config {
 
 /// OTLP recommends 64 MiB (after decompression) as the bound of one request.
 const MAX_DELIVERY_BYTES: usize = 64 * 1024 * 1024;
+/// How long traces and logs are kept when nothing is set, and how much of traces.
+const KEEP_DAYS: u32 = 14;
+const KEEP_GIB: u32 = 20;
 
 impl Config {
     /// Puts flags and environment (`given`) over the file, if one is named, over the defaults.
@@ -99,6 +114,11 @@ impl Config {
         {
             errors.add("base_url", "must be an http:// or https:// address");
         }
+        for (field, days) in [("trace_days", s.trace_days), ("log_days", s.log_days), ("trace_gib", s.trace_gib)] {
+            if days.is_some_and(|n| n == 0 || n > 36_500) {
+                errors.add(field, "must be between 1 and 36500");
+            }
+        }
         match (database_url, listen) {
             (Ok(database_url), Ok(listen)) if errors.is_empty() => Ok(Self {
                 base_url: s
@@ -111,6 +131,9 @@ impl Config {
                 log_json: s.log_json.unwrap_or_default(),
                 metrics_token: s.metrics_token.filter(|t| !t.is_empty()),
                 outbound_allow: s.outbound_allow.unwrap_or_default(),
+                trace_days: s.trace_days.unwrap_or(KEEP_DAYS),
+                trace_gib: s.trace_gib.unwrap_or(KEEP_GIB),
+                log_days: s.log_days.unwrap_or(KEEP_DAYS),
                 max_delivery_bytes: s.max_delivery_bytes.unwrap_or(MAX_DELIVERY_BYTES),
             }),
             _ => Err(Error::Invalid(errors)),
@@ -139,6 +162,9 @@ fn merge(a: Settings, b: Settings) -> Settings {
         log_json: a.log_json.or(b.log_json),
         metrics_token: a.metrics_token.or(b.metrics_token),
         outbound_allow: a.outbound_allow.or(b.outbound_allow),
+        trace_days: a.trace_days.or(b.trace_days),
+        trace_gib: a.trace_gib.or(b.trace_gib),
+        log_days: a.log_days.or(b.log_days),
         max_delivery_bytes: a.max_delivery_bytes.or(b.max_delivery_bytes),
     }
 }

@@ -39,5 +39,6 @@ pub mod state;
 pub mod status_page;
 pub mod suspects;
 pub mod telemetry;
+pub mod trace_sources;
 pub mod traces;
 pub mod web;

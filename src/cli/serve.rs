@@ -11,7 +11,7 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::random::Random;
 use crate::state::AppState;
-use crate::{accounts, alerts, app, runbooks, suspects, traces};
+use crate::{accounts, alerts, app, runbooks, suspects, trace_sources, traces};
 
 /// How long requests that are under way may take after the signal to stop.
 const LAST_ANSWERS: std::time::Duration = std::time::Duration::from_secs(5);
@@ -40,6 +40,7 @@ pub async fn serve(state: AppState) -> Result<()> {
     tokio::spawn(app::inbox(&state).run());
     alerts::jobs::spawn(state.clone());
     traces::jobs::spawn(state.clone());
+    trace_sources::jobs::spawn(state.clone());
     suspects::jobs::spawn(state.clone());
     runbooks::jobs::spawn(state.clone());
     let serving = axum::serve(listener, app::router(state)).with_graceful_shutdown(stop_signal());

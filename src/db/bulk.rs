@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 
 /// Most rows of one statement. Fixed sizes (this, then halves of it) keep the number of different
 /// statements small, so that each is prepared once per connection.
-const MAX_ROWS: usize = 64;
+const MAX_ROWS: usize = 256;
 /// SQLite takes 32,766 bound values, PostgreSQL 65,535; a statement stays far below.
 const MAX_VALUES: usize = 8_192;
 

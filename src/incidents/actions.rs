@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 
-use super::hooks::{Hooks, Resolved};
+use super::hooks::{Attached, Hooks, Resolved};
 use super::model::input::{
     DeclareInput, EditEntryInput, EvidenceInput, MilestoneInput, NewEvidence, NewMilestone, PatchInput, StatusInput,
     TaskInput, TimelineInput,
@@ -153,8 +153,16 @@ impl Acting<'_> {
     pub async fn add_evidence(&self, id: IncidentId, input: &EvidenceInput, hooks: &Hooks) -> Result<i64> {
         self.see(id).await?;
         let new = input.normalize(self.now).map_err(Error::Invalid)?;
+        let (kind, pasted) = (new.kind, new.reference.clone());
         let attach = self.resolve(new, hooks).await?;
         let evidence = service::evidence::add_evidence(self.tx, id, &attach, &self.by(), self.now).await?;
+        if let Some(source) = hooks.evidence_source(kind) {
+            let is_kept = service::evidence::snapshot(self.tx, evidence).await?.is_some();
+            let reference = &attach.reference;
+            let by = &self.actor.name;
+            let piece = Attached { incident: id, evidence_id: evidence, reference, pasted: &pasted, is_kept, by };
+            source.attached(self.tx, &piece, self.now).await?;
+        }
         self.audit("incident.evidence.add", id, &json!({ "evidence": evidence, "kind": attach.kind })).await?;
         Ok(evidence)
     }

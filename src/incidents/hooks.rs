@@ -2,17 +2,18 @@
 //! `app.rs`: panels of the incident page and of the dashboard, resolvers of evidence, and questions
 //! that are asked before an incident is resolved.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
 use crate::clock::Timestamp;
-use crate::db::Db;
+use crate::db::{Db, Tx};
 use crate::error::Result;
 use crate::web::Rendered;
 
 use super::model::record::{Evidence, Incident, ServiceRef, Snapshot};
-use super::model::{EvidenceKind, MilestoneTimes};
+use super::model::{EvidenceKind, IncidentId, MilestoneTimes};
 use super::service::evidence::NewSnapshot;
 use super::store::lists::Viewer;
 
@@ -89,12 +90,44 @@ pub struct Resolved {
     pub snapshot: Option<NewSnapshot>,
 }
 
+/// A piece that a person attached, as its source is told of it.
+pub struct Attached<'a> {
+    pub incident: IncidentId,
+    pub evidence_id: i64,
+    /// The normal form, and what was typed or pasted.
+    pub reference: &'a str,
+    pub pasted: &'a str,
+    /// A copy is kept already.
+    pub is_kept: bool,
+    pub by: &'a str,
+}
+
+/// How far a piece is whose copy must be fetched from somewhere.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Progress {
+    pub line: String,
+    /// More is to come by itself.
+    pub is_open: bool,
+    pub is_failed: bool,
+    /// A path to post to for another try.
+    #[serde(skip)]
+    pub retry: Option<String>,
+}
+
 /// Turns a reference of one kind (trace, deployment, alert) into evidence, and draws what was kept.
 pub trait EvidenceSource: Send + Sync {
     fn kind(&self) -> EvidenceKind;
     /// # Errors
     /// `Invalid` (field `reference`) when it names nothing of the kind.
     fn resolve<'a>(&'a self, db: &'a Db, reference: &'a str) -> BoxFuture<'a, Result<Resolved>>;
+    /// Told in the transaction that attached a piece; for what must be fetched before it can be kept.
+    fn attached<'a>(&'a self, _: &'a Tx, _: &'a Attached<'a>, _: Timestamp) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+    /// Of the pieces with these ids, how far those are that had to be fetched.
+    fn progress<'a>(&'a self, _: &'a Db, _: &'a [i64]) -> BoxFuture<'a, Result<BTreeMap<i64, Progress>>> {
+        Box::pin(std::future::ready(Ok(BTreeMap::new())))
+    }
     /// Markup of the kept snapshot, from a template; `None` to show it as text.
     fn draw(&self, evidence: &Evidence, snapshot: &Snapshot) -> Result<Option<String>>;
 }
@@ -199,6 +232,15 @@ impl Hooks {
 
     pub fn evidence_source(&self, kind: EvidenceKind) -> Option<&dyn EvidenceSource> {
         self.evidence.iter().find(|s| s.kind() == kind).map(AsRef::as_ref)
+    }
+
+    /// How far pieces are whose copies are fetched, of all kinds.
+    pub async fn progress(&self, db: &Db, pieces: &[i64]) -> Result<BTreeMap<i64, Progress>> {
+        let mut all = BTreeMap::new();
+        for source in self.evidence.iter() {
+            all.extend(source.progress(db, pieces).await?);
+        }
+        Ok(all)
     }
 
     /// All questions that stand against resolving now.

@@ -22,7 +22,7 @@ pub use model::{EntryKind, EvidenceKind, IncidentId, Kind, Layer, MilestoneName,
 pub use service::declare::declare;
 pub use service::details::{add_service, change_details, services};
 pub use service::events::{self, EventKind, IncidentEvent};
-pub use service::evidence::{Attach, NewSnapshot, add_evidence, keep_snapshot};
+pub use service::evidence::{Attach, NewSnapshot, add_evidence, complete_evidence, keep_snapshot, link_evidence};
 pub use service::merge::{merge, merged_into, unmerge};
 pub use service::milestones::{clear_milestone, milestones, offer_milestone, set_milestone, times};
 pub use service::people::{Person, assign_role, grant_access, revoke_access, roles};

@@ -64,6 +64,8 @@ pub struct Answer {
     pub content_type: Option<String>,
     /// `Retry-After` in seconds.
     pub retry_after_s: Option<u64>,
+    /// `Link`, where APIs say how the next page is reached.
+    pub link: Option<String>,
 }
 
 impl Answer {
@@ -140,6 +142,7 @@ impl Outbound {
             is_cut: false,
             content_type: header("content-type"),
             retry_after_s: header("retry-after").and_then(|v| v.trim().parse().ok()),
+            link: header("link"),
         };
         let mut stream = response.bytes_stream();
         while let Some(chunk) = stream.next().await {

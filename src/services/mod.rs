@@ -15,7 +15,7 @@ use crate::web::Routes;
 
 pub use model::{Edge, Service, slug_of};
 pub use service::{create, dependencies, dependents, edit, ensure_discovered, find, find_id, get, see_dependency};
-pub use store::{Filter, all_edges, count, page, teams};
+pub use store::{Filter, all_edges, count, declared_edges, page, teams};
 
 /// Needs [`hooks::Hooks`] as an extension of the router.
 pub fn routes() -> Routes {

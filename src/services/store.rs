@@ -206,6 +206,16 @@ pub async fn see_edge(tx: &Tx, caller: i64, callee: i64, at: Timestamp) -> Resul
     Ok(())
 }
 
+/// Those edges that a person declared, as `(caller, callee)`; the others were only ever seen in traces.
+pub async fn declared_edges(db: &Db) -> Result<Vec<(String, String)>> {
+    db.fetch_all(
+        "SELECT a.slug, b.slug FROM service_dependencies d JOIN services a ON a.id = d.service_id \
+         JOIN services b ON b.id = d.depends_on_id WHERE d.declared ORDER BY a.slug, b.slug LIMIT 20000",
+        args![],
+    )
+    .await
+}
+
 /// Every edge, for ranking and for the graph; at most 20,000.
 pub async fn all_edges(db: &Db) -> Result<Vec<(String, String)>> {
     let rows: Vec<(String, String)> = db

@@ -47,7 +47,8 @@ pub(super) async fn attachment(db: &Db, whole: &WholeTrace) -> Result<Attach> {
     })
 }
 
-async fn resolve(db: &Db, whole: &WholeTrace) -> Result<Resolved> {
+/// The trace with its logs as evidence: what an incident keeps of it.
+pub async fn resolve(db: &Db, whole: &WholeTrace) -> Result<Resolved> {
     let head = &whole.head;
     let mut logs = crate::logs::service::of_trace(db, head.trace_id).await?;
     logs.truncate(MAX_LOGS);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use crate::error::Result;
 use crate::state::AppState;
 
@@ -13,8 +15,6 @@ use super::service::settle::settle_due;
 const EVERY: Duration = Duration::from_secs(2);
 /// Every so many rounds old traces and logs are forgotten: each ten minutes.
 const FORGET_EVERY: u32 = 300;
-/// How long log records are kept.
-const LOG_AGE: chrono::TimeDelta = chrono::TimeDelta::days(14);
 
 /// Runs until the process ends. A failure is logged and tried again in the next round.
 pub fn spawn(state: AppState) {
@@ -35,8 +35,14 @@ pub async fn run_once(state: &AppState, with_retention: bool) -> Result<()> {
     let store = SpanStore::new(state.db.clone(), state.clock.clone());
     while settle_due(&store).await? > 0 {}
     if with_retention {
-        forget(&store, Keep::default()).await?;
-        crate::logs::service::forget(&state.db, state.now(), LOG_AGE).await?;
+        let config = &state.config;
+        let keep = Keep {
+            age: TimeDelta::days(i64::from(config.trace_days)),
+            bytes: i64::from(config.trace_gib) * 1024 * 1024 * 1024,
+            ..Keep::default()
+        };
+        forget(&store, keep).await?;
+        crate::logs::service::forget(&state.db, state.now(), TimeDelta::days(i64::from(config.log_days))).await?;
     }
     Ok(())
 }

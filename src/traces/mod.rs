@@ -12,6 +12,7 @@ pub mod explain;
 pub mod jobs;
 pub mod model;
 mod panel;
+pub mod radius;
 mod receive;
 pub mod service;
 mod store;
@@ -20,8 +21,9 @@ mod tests;
 mod web;
 pub mod wire;
 
-pub use evidence::TraceEvidence;
+pub use evidence::{TraceEvidence, resolve as evidence_of};
 pub use panel::ServiceTraces;
+pub use radius::BlastRadius;
 pub use service::ingest::SpanStore;
 
 use crate::web::Routes;

@@ -19,6 +19,7 @@ use crate::web::{Access, Routes};
 
 use super::batch;
 use super::service::ingest::SpanStore;
+use super::store::counts::Counts;
 use super::wire::{DecodedSpans, otlp_json, otlp_proto, zipkin};
 
 mod agents;
@@ -74,7 +75,9 @@ pub(super) async fn take_in<T: Send + 'static>(
     decode: impl FnOnce(&Delivery) -> Result<Payload<T>> + Send + 'static,
 ) -> Result<(Taken, T), Refused> {
     let (length, compressed) = size_of(incoming.headers());
-    let _room = gate.spans.admit(length, compressed)?;
+    let _room = gate.spans.admit(length, compressed).inspect_err(|_| {
+        gate.spans.count(door.source, Counts { turned_away: 1, ..Counts::default() });
+    })?;
     let delivery = incoming.receive(gate.state, gate.inbox, door).await?;
     let now = gate.state.now();
     let (delivery, decoded) = gate
@@ -91,10 +94,22 @@ pub(super) async fn take_in<T: Send + 'static>(
         Ok(ready) => ready,
         Err(error) => {
             gate.inbox.reject(delivery, &error).await;
+            gate.spans.count(door.source, Counts { deliveries: 1, unread: 1, ..Counts::default() });
+            gate.spans.write_counts().await;
             return Err(error.into());
         }
     };
-    gate.spans.write(parts).await?;
+    let counted = counts_of(spans + payload.logs.len(), payload.spans.rejected_count());
+    gate.spans.count(door.source, counted);
+    let is_all_refused = parts.is_empty();
+    if let Err(error) = gate.spans.write(parts).await {
+        gate.spans.count(door.source, counted.negated());
+        gate.spans.count(door.source, Counts { turned_away: 1, ..Counts::default() });
+        return Err(error.into());
+    }
+    if is_all_refused {
+        gate.spans.write_counts().await;
+    }
     if !payload.logs.is_empty() {
         crate::logs::service::take_in(&gate.state.db, &payload.logs, now).await?;
     }
@@ -105,6 +120,11 @@ pub(super) async fn take_in<T: Send + 'static>(
         gate.inbox.reject(delivery, &Error::BadRequest(taken.message.clone())).await;
     }
     Ok((taken, payload.extra))
+}
+
+fn counts_of(accepted: usize, refused: usize) -> Counts {
+    let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    Counts { deliveries: 1, accepted: number(accepted), refused: number(refused), ..Counts::default() }
 }
 
 async fn receive_otlp(

@@ -1,8 +1,9 @@
 //! The SQL of traces, and nothing else: writing parts ([`write`]), finding and reading traces
-//! ([`read`]), the rollups ([`rollup`]), forgetting ([`retain`]).
+//! ([`read`]), the rollups ([`rollup`]), forgetting ([`retain`]), what came in ([`counts`]).
 //!
 //! Traces are named by their row's number (`traces.id`, "row") inside this room and by their id outside.
 
+pub mod counts;
 pub mod read;
 pub mod retain;
 pub mod rollup;

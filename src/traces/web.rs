@@ -5,6 +5,7 @@ mod compare;
 mod format;
 mod graph;
 mod import;
+mod intake;
 mod list;
 mod show;
 pub(super) mod waterfall_view;
@@ -28,6 +29,7 @@ use super::service::view;
 pub fn routes() -> Routes {
     Routes::new()
         .get("/traces", Access::VIEWER, list::list)
+        .get("/settings/telemetry", Access::ADMIN, intake::show)
         .get("/traces/graph", Access::VIEWER, graph::graph)
         .get("/traces/import", Access::RESPONDER, import::form)
         .post("/traces/import", Access::RESPONDER, import::import)

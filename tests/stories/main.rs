@@ -25,4 +25,5 @@ mod runbooks;
 mod schema;
 mod search;
 mod suspects;
+mod trace_sources;
 mod traces;

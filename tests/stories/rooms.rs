@@ -12,7 +12,7 @@ const TIERS: &[&[&str]] = &[
     &["audit", "accounts", "web"],
     &["search", "notifications", "services", "oncall"],
     &["incidents", "inbox"],
-    &["runbooks", "alerts", "deployments", "logs", "traces"],
+    &["runbooks", "alerts", "deployments", "logs", "traces", "trace_sources"],
     &["suspects", "status_page", "postmortems"],
     &["reports"],
     &["demo", "health", "openapi"],

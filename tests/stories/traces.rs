@@ -275,6 +275,83 @@ crate::on_both! {
         sender.post_bytes("/v1/traces", &[JSON], healthy.to_string()).await.expect(200);
         viewer.get(&compare).await.expect(200).contains("newly failing").contains("First divergence").contains("inventory GET /items/{id}: newly failing");
     }
+
+    async fn what_was_refused_is_counted_for_the_administrator(app: TestApp) {
+        let mut sender = app.sender().await;
+        let mut body: serde_json::Value = serde_json::from_str(TWO_SERVICES).unwrap();
+        body["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["spanId"] = json!("0000000000000000");
+        sender.post_bytes("/v1/traces", &[JSON], body.to_string()).await.expect(200);
+        sender.post_bytes("/v1/traces", &[JSON], "[").await.expect(400);
+        sender.post_bytes("/api/v2/spans", &[JSON], r#"[{"id":"1"}]"#).await.expect(400);
+        let counts = faultline::traces::service::view::ingest_counts(&app.state.db, app.state.now() - TimeDelta::hours(2)).await.unwrap();
+        let shown: Vec<_> = counts.iter().map(|(door, c)| (door.as_str(), c.deliveries, c.accepted, c.refused, c.unread)).collect();
+        assert_eq!(shown, [("otlp", 2, 1, 1, 1), ("zipkin", 1, 0, 1, 0)]);
+        app.browser(Role::Commander).await.get("/settings/telemetry").await.expect(403);
+        let page = app.browser(Role::Admin).await.get("/settings/telemetry").await.expect(200);
+        page.contains("1 spans in 1 traces").contains("zipkin").contains("for 14 days");
+        app.browser(Role::Admin).await.get("/settings/deliveries").await.expect(200).contains("span id is zero");
+    }
+
+    async fn damaged_traces_are_stored_and_drawn(app: TestApp) {
+        let mut sender = app.sender().await;
+        let span = |id: &str, parent: &str, start: u64, end: u64| json!({ "traceId": TRACE, "spanId": id, "parentSpanId": parent, "name": "op\u{0}",
+            "startTimeUnixNano": start.to_string(), "endTimeUnixNano": end.to_string() });
+        // A circle of three, one that is its own parent, one that ends before it starts, one without any time.
+        let spans = json!([span("00000000000000a1", "00000000000000a3", 1_700_000_000_000_000_000, 1_700_000_000_100_000_000),
+            span("00000000000000a2", "00000000000000a1", 1_700_000_000_010_000_000, 1_700_000_000_020_000_000),
+            span("00000000000000a3", "00000000000000a2", 1_700_000_000_010_000_000, 1_700_000_000_020_000_000),
+            span("00000000000000a4", "00000000000000a4", 1_700_000_000_010_000_000, 1_700_000_000_020_000_000),
+            span("00000000000000a5", "00000000000000a1", 1_700_000_000_020_000_000, 1_700_000_000_010_000_000),
+            span("00000000000000a6", "00000000000000a1", 0, 0)]);
+        let body = json!({ "resourceSpans": [{ "resource": {}, "scopeSpans": [{ "spans": spans }] }] });
+        assert_eq!(sender.post_bytes("/v1/traces", &[JSON], body.to_string()).await.expect(200).json(), json!({}));
+        settle(&app).await;
+        let mut viewer = app.browser(Role::Viewer).await;
+        let page = viewer.get(&format!("/traces/{TRACE}")).await.expect(200);
+        page.contains("led in a circle").contains("ends before it starts").contains("no time recorded");
+        assert_eq!(app.api(Role::Viewer).await.get(&format!("/api/v1/traces/{TRACE}")).await.expect(200).json()["span_count"], 6);
+        // Bytes that are no text are no JSON, and no text in protobuf either.
+        sender.post_bytes("/v1/traces", &[JSON], b"{\"resourceSpans\":[{\"resource\":\xff}]}".as_slice()).await.expect(400);
+        let mut proto = in_protobuf();
+        let at = proto.windows(8).position(|w| w == b"checkout").unwrap();
+        proto[at] = 0xff;
+        sender.post_bytes("/v1/traces", &[PROTO], proto).await.expect(400);
+        sender.post_bytes("/v1/traces", &[PROTO], &in_protobuf()[..40]).await.expect(400);
+    }
+
+    async fn five_thousand_spans_open_as_a_bounded_page(app: TestApp) {
+        let mut sender = app.sender().await;
+        for batch in 0..5_u64 {
+            let spans: Vec<_> = (0..1_000_u64)
+                .map(|i| {
+                    let n = batch * 1_000 + i;
+                    let parent = if n == 0 { String::new() } else { format!("{:016x}", (n - 1) / 4 + 1) };
+                    json!({ "traceId": TRACE, "spanId": format!("{:016x}", n + 1), "parentSpanId": parent, "name": format!("step {}", n % 700),
+                        "startTimeUnixNano": (1_700_000_000_000_000_000 + n * 10_000).to_string(),
+                        "endTimeUnixNano": (1_700_000_000_100_000_000 + n * 10_000).to_string() })
+                })
+                .collect();
+            let body = json!({ "resourceSpans": [{ "resource": { "attributes": [{ "key": "service.name", "value": { "stringValue": "big" } }] },
+                "scopeSpans": [{ "spans": spans }] }] });
+            sender.post_bytes("/v1/traces", &[JSON, ("content-encoding", "gzip")], gzip(body.to_string().as_bytes())).await.expect(200);
+        }
+        let mut viewer = app.browser(Role::Viewer).await;
+        let page = viewer.get(&format!("/traces/{TRACE}?unfold=1")).await.expect(200).contains("5000 spans");
+        let packed = gzip(&page.body).len();
+        assert!(packed < 60_000, "{packed} bytes compressed");
+        viewer.get(&format!("/traces/{TRACE}?unfold=1&row=4800")).await.expect(200);
+    }
+
+    async fn an_incident_shows_whom_it_reaches(app: TestApp) {
+        send_fixture(&mut app.sender().await).await;
+        settle(&app).await;
+        let mut api = app.api(Role::Responder).await;
+        let start = "2018-12-13T14:51:00Z";
+        let body = json!({ "title": "Stock fails", "severity": "SEV2", "services": ["inventory"], "impact_started_at": start });
+        let incident = api.post_json("/api/v1/incidents", &body).await.expect(201).json()["id"].as_str().unwrap().to_owned();
+        let page = app.browser(Role::Viewer).await.get(&format!("/incidents/{incident}")).await.expect(200);
+        page.contains("Blast radius").contains("calls inventory").contains("/services/checkout");
+    }
 }
 
 async fn kept(app: &TestApp, incident: &str) -> (incidents::record::Evidence, incidents::record::Snapshot) {

@@ -105,6 +105,9 @@ pub(super) async fn add_evidence(at: At, ApiJson(body): ApiJson<Value>) -> Resul
 pub(super) async fn piece(at: At) -> Result<Json<Value>> {
     let piece = service::evidence::get(at.db(), at.id(), at.part()?).await?;
     let mut value = json!(piece);
+    if let Some(progress) = at.hooks.progress(at.db(), &[piece.id]).await?.remove(&piece.id) {
+        value["fetch"] = json!(progress);
+    }
     value["snapshot"] = match service::evidence::snapshot(at.db(), piece.id).await? {
         Some(kept) if kept.media_type.starts_with("application/json") => {
             serde_json::from_slice(&kept.body).unwrap_or(Value::Null)

@@ -4,6 +4,7 @@ use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
 
+use super::super::hooks::Resolved;
 use super::super::model::record::{Evidence, Snapshot};
 use super::super::model::{EntryKind, EvidenceKind, IncidentId};
 use super::super::store::evidence as store;
@@ -87,6 +88,38 @@ pub async fn add_evidence(tx: &Tx, id: IncidentId, attach: &Attach, by: &By, now
 /// Keeps the thing itself for a piece that was attached before it could be had.
 pub async fn keep_snapshot(tx: &Tx, evidence_id: i64, snapshot: &NewSnapshot, now: Timestamp) -> Result<()> {
     store::put_snapshot(tx, evidence_id, &pack(snapshot, now)?).await
+}
+
+/// Completes a piece that was attached before the thing could be had: its copy is kept, its own name and
+/// time replace the placeholder's, and the timeline says from where it came. A piece that was removed
+/// meanwhile, or has its copy already, stays as it is.
+pub async fn complete_evidence(
+    tx: &Tx,
+    id: IncidentId,
+    evidence_id: i64,
+    found: &Resolved,
+    by: &By,
+    now: Timestamp,
+) -> Result<()> {
+    let Some(piece) = store::find(tx, id, evidence_id).await? else { return Ok(()) };
+    let Some(snapshot) = found.snapshot.as_ref().filter(|_| piece.kept_bytes.is_none()) else { return Ok(()) };
+    keep_snapshot(tx, evidence_id, snapshot, now).await?;
+    let names_itself = piece.title != format!("{} {}", piece.kind.label(), piece.reference);
+    let title = if names_itself { &piece.title } else { &found.title };
+    store::describe(tx, evidence_id, title, &found.topic, piece.occurred_at.or(found.occurred_at)).await?;
+    let text = format!("{} fetched and kept: {title}", piece.kind.label());
+    let entry =
+        Append::activity(EntryKind::Evidence, text, now).linked(format!("/incidents/{id}/evidence/{evidence_id}"));
+    append_timeline(tx, id, &entry, by, now).await?;
+    Ok(())
+}
+
+/// Says where a piece can be seen that had no address.
+pub async fn link_evidence(tx: &Tx, id: IncidentId, evidence_id: i64, url: &str) -> Result<()> {
+    match store::find(tx, id, evidence_id).await? {
+        Some(piece) if piece.url.is_empty() => store::set_url(tx, evidence_id, url).await,
+        _ => Ok(()),
+    }
 }
 
 /// # Errors

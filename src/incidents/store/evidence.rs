@@ -113,6 +113,16 @@ pub async fn remove(tx: &Tx, id: IncidentId, evidence_id: i64, now: Timestamp) -
     Ok(changed == 1)
 }
 
+/// What a piece is called, once it is known.
+pub async fn describe(tx: &Tx, evidence_id: i64, title: &str, topic: &str, at: Option<Timestamp>) -> Result<()> {
+    let args = args![title, topic, at, evidence_id];
+    tx.execute("UPDATE evidence SET title = $1, topic = $2, occurred_at = $3 WHERE id = $4", args).await.map(drop)
+}
+
+pub async fn set_url(tx: &Tx, evidence_id: i64, url: &str) -> Result<()> {
+    tx.execute("UPDATE evidence SET url = $1 WHERE id = $2", args![url, evidence_id]).await.map(drop)
+}
+
 /// A snapshot as it is stored.
 pub struct StoredSnapshot {
     pub media_type: String,

@@ -1,5 +1,7 @@
 //! Evidence: the list with its form, one piece with what is kept of it, and the kept bytes.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::extract::{Form, Query};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -11,6 +13,7 @@ use crate::error::{Error, FieldErrors, Result};
 use crate::markdown::{self, SafeHtml};
 use crate::web::{Rendered, Shell, redirect_with_flash, render, render_with_status};
 
+use super::super::hooks::Progress;
 use super::super::model::EvidenceKind;
 use super::super::model::input::EvidenceInput;
 use super::super::model::record::{Evidence, Incident, Snapshot};
@@ -27,6 +30,7 @@ struct EvidenceList {
     shell: Shell,
     incident: Incident,
     pieces: Vec<Evidence>,
+    progress: BTreeMap<i64, Progress>,
     total: i64,
     next: Option<i64>,
     form: EvidenceInput,
@@ -40,6 +44,10 @@ impl EvidenceList {
 
     fn is_kind(&self, kind: &EvidenceKind) -> bool {
         EvidenceKind::parse(&self.form.kind).unwrap_or(EvidenceKind::Trace) == *kind
+    }
+
+    fn progress_of(&self, piece: &Evidence) -> Option<&Progress> {
+        self.progress.get(&piece.id)
     }
 
     /// The complaint about whatever names the thing: one box stands for all kinds.
@@ -63,9 +71,11 @@ async fn show_list(at: &At, after: i64, form: EvidenceInput, errors: FieldErrors
     let size = usize::try_from(PAGE).unwrap_or_default();
     let more = pieces.len() > size;
     pieces.truncate(size);
+    let ids: Vec<i64> = pieces.iter().map(|p| p.id).collect();
     let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let page = EvidenceList {
-        shell: at.cx.shell(format!("{}: evidence", at.id())),
+        shell: at.cx.shell(format!("{}: evidence", at.id())).live(&[&format!("incident:{}", at.id().0)]),
+        progress: at.hooks.progress(at.db(), &ids).await?,
         incident: at.incident.clone(),
         next: pieces.last().filter(|_| more).map(|p| p.id),
         total: service::evidence::count(at.db(), at.id()).await?,
@@ -81,7 +91,9 @@ pub(super) async fn create(at: At, Form(input): Form<EvidenceInput>) -> Result<R
     match at.acting(&tx).add_evidence(at.id(), &input, &at.hooks).await {
         Ok(piece) => {
             tx.commit().await?;
-            Ok(redirect_with_flash(&at.path(&format!("/evidence#piece-{piece}")), "Attached and kept."))
+            let kept = service::evidence::snapshot(at.db(), piece).await?.is_some();
+            let said = if kept { "Attached and kept." } else { "Attached." };
+            Ok(redirect_with_flash(&at.path(&format!("/evidence#piece-{piece}")), said))
         }
         Err(error) => {
             drop(tx);
@@ -96,6 +108,7 @@ struct EvidencePage {
     shell: Shell,
     incident: Incident,
     piece: Evidence,
+    progress: Option<Progress>,
     note: SafeHtml,
     size: String,
     /// Drawn by the room that knows the kind; its template escaped it.
@@ -119,7 +132,8 @@ pub(super) async fn show(at: At) -> Result<Response> {
         _ => None,
     };
     render(&EvidencePage {
-        shell: at.cx.shell(format!("{}: {}", at.id(), piece.title)),
+        shell: at.cx.shell(format!("{}: {}", at.id(), piece.title)).live(&[&format!("incident:{}", at.id().0)]),
+        progress: at.hooks.progress(at.db(), &[piece.id]).await?.remove(&piece.id),
         incident: at.incident.clone(),
         note: markdown::render(&piece.note),
         size: piece.kept_bytes.map(view::size).unwrap_or_default(),

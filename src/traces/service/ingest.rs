@@ -5,6 +5,7 @@
 //! turn. Whoever has the turn commits everything that gathered meanwhile, so the fuller the house, the
 //! fewer the commits. When memory is spoken for, senders get 503 with Retry-After and keep their spans.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
@@ -16,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::services;
 use crate::traces::batch::{self, Part};
 use crate::traces::model::Span;
+use crate::traces::store::counts::{self, Counts};
 use crate::traces::store::write::{self, Names, Written};
 
 /// Memory that deliveries in flight may take, in KiB, by [`weight_of`].
@@ -37,6 +39,8 @@ struct Inner {
     budget: Arc<Semaphore>,
     decoders: Semaphore,
     waiting: Mutex<Vec<(Vec<Part>, Answer)>>,
+    /// By door, since the last commit.
+    counts: Mutex<BTreeMap<String, Counts>>,
     /// Held by whoever commits; it also owns the dictionary's cache.
     committing: tokio::sync::Mutex<Names>,
 }
@@ -61,6 +65,7 @@ impl SpanStore {
                 budget: Arc::new(Semaphore::new(BUDGET_KIB as usize)),
                 decoders: Semaphore::new(DECODERS),
                 waiting: Mutex::default(),
+                counts: Mutex::default(),
                 committing: tokio::sync::Mutex::default(),
             }),
         }
@@ -83,6 +88,33 @@ impl SpanStore {
             .try_acquire_many_owned(weight_of(content_length, compressed))
             .map_err(|_| Error::RateLimited { retry_after_s: 1 })?;
         Ok(Admission { _permit: permit })
+    }
+
+    /// Notes what came through a door; written with the next commit.
+    pub fn count(&self, source: &str, counted: Counts) {
+        let mut all = self.inner.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(source.to_owned()).or_default().add(counted);
+    }
+
+    fn take_counts(&self) -> BTreeMap<String, Counts> {
+        std::mem::take(&mut *self.inner.counts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Writes what was counted when no commit follows that would. A failure loses nothing.
+    pub async fn write_counts(&self) {
+        let taken = self.take_counts();
+        if taken.is_empty() {
+            return;
+        }
+        let written = async {
+            let tx = self.inner.db.begin().await?;
+            counts::add(&tx, hour_of(self.inner.clock.now()), &taken).await?;
+            tx.commit().await
+        };
+        if let Err(error) = written.await {
+            tracing::warn!(%error, "counts of deliveries could not be written; they are kept for the next time");
+            taken.into_iter().for_each(|(source, counted)| self.count(&source, counted));
+        }
     }
 
     /// Runs a decoder on a blocking thread, a few at a time.
@@ -172,20 +204,28 @@ impl SpanStore {
 
     /// One transaction. The dictionary's cache is forgotten when it fails: it may hold what was undone.
     async fn commit(&self, parts: &[&Part], names: &mut Names) -> Result<Written> {
-        let outcome = self.try_commit(parts, names).await;
+        let counted = self.take_counts();
+        let outcome = self.try_commit(parts, names, &counted).await;
         if outcome.is_err() {
             *names = Names::default();
+            counted.into_iter().for_each(|(source, counted)| self.count(&source, counted));
         }
         outcome
     }
 
-    async fn try_commit(&self, parts: &[&Part], names: &mut Names) -> Result<Written> {
+    async fn try_commit(
+        &self,
+        parts: &[&Part],
+        names: &mut Names,
+        counted: &BTreeMap<String, Counts>,
+    ) -> Result<Written> {
         let now = self.inner.clock.now();
         let tx = self.inner.db.begin().await?;
         for name in &write::learn_names(&tx, parts, names, now).await? {
             services::ensure_discovered(&tx, name, now).await?;
         }
         let written = write::write_parts(&tx, parts, names, now, now + QUIET).await?;
+        counts::add(&tx, hour_of(now), counted).await?;
         tx.commit().await?;
         Ok(written)
     }
@@ -210,6 +250,11 @@ fn weight_of(content_length: usize, compressed: bool) -> u32 {
     let kib = content_length.saturating_mul(factor) / 1024 + 16;
     // A body larger than the whole budget is let in when nothing else is in flight.
     u32::try_from(kib).unwrap_or(u32::MAX).min(BUDGET_KIB)
+}
+
+fn hour_of(at: Timestamp) -> Timestamp {
+    const HOUR: i64 = 3_600_000_000;
+    Timestamp::from_micros(at.as_micros().div_euclid(HOUR) * HOUR)
 }
 
 /// A moment's minute.

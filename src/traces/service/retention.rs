@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::traces::store::retain;
+use crate::traces::store::{counts, retain};
 
 use super::ingest::SpanStore;
 
@@ -52,6 +52,7 @@ pub async fn forget(store: &SpanStore, keep: Keep) -> Result<usize> {
     }
     let tx = store.db().begin().await?;
     retain::delete_rollups(&tx, now - keep.rollups).await?;
+    counts::forget(&tx, now - keep.rollups).await?;
     tx.commit().await?;
     Ok(gone)
 }

@@ -10,6 +10,7 @@ use crate::telemetry::lookup::Pasted;
 use crate::traces::batch;
 use crate::traces::calls::Tally;
 use crate::traces::model::{Span, TraceFilter, TraceHead};
+use crate::traces::store::counts::{self, Counts};
 use crate::traces::store::read::{self, Cursor};
 use crate::traces::store::{retain, rollup};
 
@@ -135,6 +136,11 @@ pub async fn version_tallies(
 /// reported shows here.
 pub async fn versions_since(db: &Db, from: Timestamp) -> Result<Vec<(String, String, Timestamp, Timestamp)>> {
     rollup::versions_since(db, from).await
+}
+
+/// What came in and what was refused since `from`, by door.
+pub async fn ingest_counts(db: &Db, from: Timestamp) -> Result<BTreeMap<String, Counts>> {
+    counts::since(db, from).await
 }
 
 /// Bytes, traces and spans in the store.

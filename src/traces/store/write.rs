@@ -20,7 +20,15 @@ use super::halves;
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     pub services: HashMap<String, i64>,
-    pub operations: HashMap<(i64, String), i64>,
+    /// By service, so that a name is looked up without being copied.
+    pub operations: HashMap<i64, HashMap<String, i64>>,
+    known: usize,
+}
+
+impl Names {
+    fn operation(&self, service: i64, name: &str) -> Option<i64> {
+        self.operations.get(&service)?.get(name).copied()
+    }
 }
 
 /// Forgets the caches before they grow without bound; they fill again from the tables.
@@ -40,7 +48,7 @@ pub struct Written {
 /// Adds to the dictionaries what the parts name. The names that were new to `names` come back, for the
 /// catalogue.
 pub async fn learn_names(tx: &Tx, parts: &[&Part], names: &mut Names, now: Timestamp) -> Result<Vec<String>> {
-    if names.operations.len() > MAX_CACHED || names.services.len() > MAX_CACHED {
+    if names.known > MAX_CACHED || names.services.len() > MAX_CACHED {
         *names = Names::default();
     }
     let mut new_services: Vec<&str> = parts
@@ -61,7 +69,7 @@ pub async fn learn_names(tx: &Tx, parts: &[&Part], names: &mut Names, now: Times
             p.index.iter().map(|e| (e.service.as_str(), e.operation.as_str())).chain(std::iter::once(root))
         })
         .filter_map(|(service, operation)| Some((*names.services.get(service)?, operation)))
-        .filter(|(service, operation)| !names.operations.contains_key(&(*service, (*operation).to_owned())))
+        .filter(|(service, operation)| names.operation(*service, operation).is_none())
         .collect::<HashSet<_>>()
         .into_iter()
         .collect();
@@ -109,7 +117,8 @@ async fn learn_operations(tx: &Tx, new: &[(i64, &str)], names: &mut Names, now: 
             let mut args = vec![Value::from(service)];
             args.extend(chunk.iter().map(|n| Value::from(*n)));
             let found: Vec<(String, i64)> = tx.fetch_all(Sql::built(sql), args).await?;
-            names.operations.extend(found.into_iter().map(|(name, id)| ((service, name), id)));
+            names.known += found.len();
+            names.operations.entry(service).or_default().extend(found);
         }
     }
     Ok(())
@@ -208,7 +217,7 @@ fn heads_of(parts: &[Cow<'_, Part>], names: &Names) -> Result<BTreeMap<TraceId, 
 fn ids_of(names: &Names, service: &str, operation: &str) -> Result<(i64, i64)> {
     let unknown = || Error::Internal(format!("'{service}' '{operation}' is not in the dictionary"));
     let service_id = *names.services.get(service).ok_or_else(unknown)?;
-    let operation_id = *names.operations.get(&(service_id, operation.to_owned())).ok_or_else(unknown)?;
+    let operation_id = names.operation(service_id, operation).ok_or_else(unknown)?;
     Ok((service_id, operation_id))
 }
 

@@ -55,7 +55,9 @@ struct EdgeView {
     errors: String,
     is_bad: bool,
     p95: String,
+    /// A person said so; `known` that the catalogue holds it from earlier spans.
     declared: bool,
+    known: bool,
     seen: bool,
 }
 
@@ -79,6 +81,7 @@ struct GraphPage {
 struct Edge {
     tally: Tally,
     declared: bool,
+    known: bool,
 }
 
 type Edges = BTreeMap<(String, String), Edge>;
@@ -96,6 +99,9 @@ pub(in crate::traces) async fn graph(cx: Cx, Query(query): Query<GraphQuery>) ->
         edge.tally.merge(&tally);
     }
     for (caller, callee) in services::all_edges(db).await? {
+        edges.entry((caller, callee)).or_default().known = true;
+    }
+    for (caller, callee) in services::declared_edges(db).await? {
         edges.entry((caller, callee)).or_default().declared = true;
     }
     let wanted = query.service.trim().to_owned();
@@ -121,7 +127,7 @@ pub(in crate::traces) async fn graph(cx: Cx, Query(query): Query<GraphQuery>) ->
                 label: name.chars().take(20).collect(),
             })
             .collect(),
-        lines: edges.iter().filter_map(|(pair, edge)| line_of(pair, edge, &places)).collect(),
+        lines: edges.iter().filter_map(|(pair, edge)| line_of(pair, edge, hours, &places)).collect(),
         edges: edges.iter().map(|(pair, edge)| edge_view(pair, edge, hours)).collect(),
         left_out: names.saturating_sub(drawn.len()),
         box_size: BOX,
@@ -176,6 +182,7 @@ fn places_of(columns: &[Vec<String>], drawn: &BTreeSet<&str>) -> BTreeMap<String
 fn line_of(
     (caller, callee): &(String, String),
     edge: &Edge,
+    hours: i64,
     places: &BTreeMap<String, (i64, i64)>,
 ) -> Option<LineView> {
     let (from, to) = (places.get(caller)?, places.get(callee)?);
@@ -186,9 +193,12 @@ fn line_of(
         () => "graph-seen",
     };
     let title = if edge.tally.calls == 0 {
-        format!("{caller} → {callee}: in the catalogue, no call in this time")
+        let how = if edge.declared { "declared" } else { "seen earlier" };
+        format!("{caller} → {callee}: {how}, no call in this time")
     } else {
-        format!("{caller} → {callee}: {} calls, {} failed", edge.tally.calls, edge.tally.errors)
+        let view = edge_view(&(caller.clone(), callee.clone()), edge, hours);
+        let how = if edge.declared { "declared" } else { "not declared" };
+        format!("{caller} → {callee}: {} a minute, {} failed, p95 {}; {how}", view.per_minute, view.errors, view.p95)
     };
     Some(LineView { x1, y1: from.1 + BOX.1 / 2, x2, y2: to.1 + BOX.1 / 2, mid: i64::midpoint(x1, x2), class, title })
 }
@@ -205,6 +215,7 @@ fn edge_view((caller, callee): &(String, String), edge: &Edge, hours: i64) -> Ed
         is_bad: tally.error_share() >= 0.05,
         p95: tally.percentile_us(0.95).map(|us| duration((us * 1_000.0) as i64)).unwrap_or_default(),
         declared: edge.declared,
+        known: edge.known,
         seen: tally.calls > 0,
     }
 }
