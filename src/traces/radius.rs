@@ -22,7 +22,7 @@ use super::service::view;
 const MAX_HOPS: usize = 4;
 /// Services listed on the page.
 const SHOWN: usize = 12;
-/// Calls are looked at no further back than this: a long incident is judged by its last day.
+/// Calls are looked at for no longer than this: a long incident is judged by its first day.
 const LONGEST: TimeDelta = TimeDelta::hours(24);
 /// A caller of which at least this share of calls failed is hit, not only exposed.
 const HIT_SHARE: f64 = 0.05;
@@ -145,9 +145,10 @@ impl IncidentPanel for BlastRadius {
             }
             let end =
                 [MilestoneName::ImpactEnded, MilestoneName::Resolved].into_iter().find_map(|m| context.times.get(m));
+            let start = context.incident.started_at;
             // Calls are counted by the minute.
-            let to = end.unwrap_or(context.now) + TimeDelta::minutes(1);
-            let from = context.incident.started_at.max(to - LONGEST) - TimeDelta::minutes(1);
+            let to = end.unwrap_or(context.now).min(start + LONGEST) + TimeDelta::minutes(1);
+            let from = start - TimeDelta::minutes(1);
             let mut rows = blast_radius(context.db, &broken, from, to).await?;
             if rows.is_empty() {
                 return Ok(None);

@@ -312,10 +312,16 @@ crate::on_both! {
         assert_eq!(app.api(Role::Viewer).await.get(&format!("/api/v1/traces/{TRACE}")).await.expect(200).json()["span_count"], 6);
         // Bytes that are no text are no JSON, and no text in protobuf either.
         sender.post_bytes("/v1/traces", &[JSON], b"{\"resourceSpans\":[{\"resource\":\xff}]}".as_slice()).await.expect(400);
-        let mut proto = in_protobuf();
-        let at = proto.windows(8).position(|w| w == b"checkout").unwrap();
-        proto[at] = 0xff;
-        sender.post_bytes("/v1/traces", &[PROTO], proto).await.expect(400);
+        let damaged = |word: &[u8]| {
+            let mut proto = in_protobuf();
+            let at = proto.windows(word.len()).position(|w| w == word).unwrap();
+            proto[at] = 0xff;
+            proto
+        };
+        let refused = sender.post_bytes("/v1/traces", &[PROTO], damaged(b"OutOfStock")).await.expect(200).text();
+        assert!(refused.contains("1 refused") && refused.contains("not a span"), "{refused}");
+        // A service whose name cannot be read loses its name, not its spans.
+        assert_eq!(sender.post_bytes("/v1/traces", &[PROTO], damaged(b"checkout")).await.expect(200).text(), "");
         sender.post_bytes("/v1/traces", &[PROTO], &in_protobuf()[..40]).await.expect(400);
     }
 
