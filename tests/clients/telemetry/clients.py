@@ -1,12 +1,16 @@
-"""Each client sends one trace with a failure in it, in a process of its own; then the trace is read back.
+"""Each client sends one trace with a failure in it, in a process of its own; then the trace is read back from
+the API and from its page.
 
 Usage: clients.py (all of them), or clients.py send NAME (used for the processes).
 """
 
+import html
 import os
+import pathlib
 import subprocess
 import sys
 import time
+from urllib.parse import quote
 
 import requests
 
@@ -112,7 +116,34 @@ def datadog():
     return trace_id, "dd-shop", "card refused"
 
 
-CLIENTS = [otel, zipkin, sentry, elastic, datadog]
+def jaeger():
+    """What replaced jaeger-client: the OpenTelemetry SDK going on with a context in `uber-trace-id`."""
+    from opentelemetry import trace
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.propagators.jaeger import JaegerPropagator
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+    provider = TracerProvider(resource=Resource.create({"service.name": "jaeger-shop"}))
+    provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(endpoint=f"{URL}/v1/traces", headers=BEARER)))
+    tracer = provider.get_tracer("clients")
+    carrier = {}
+    with tracer.start_as_current_span("GET /cart", kind=trace.SpanKind.SERVER):
+        JaegerPropagator().inject(carrier)
+    with tracer.start_as_current_span("charge card", context=JaegerPropagator().extract(carrier)) as call:
+        call.set_status(trace.StatusCode.ERROR, "card refused")
+    provider.shutdown()
+    # The header itself leads to the trace.
+    return f"uber-trace-id: {carrier['uber-trace-id']}", "jaeger-shop", "card refused"
+
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+CLIENTS = {
+    **{f.__name__: [sys.executable, __file__, "send", f.__name__] for f in (otel, zipkin, sentry, elastic, datadog, jaeger)},
+    "node": ["node", str(FOLDER / "node" / "otel.mjs")],
+    "rust": [os.environ.get("RUST_CLIENT", str(FOLDER / "rust" / "target" / "debug" / "faultline-telemetry-client"))],
+}
 
 
 def wait_for_server():
@@ -129,37 +160,51 @@ def read_back(trace_id):
     """The trace once both of its spans are there; clients send in the background."""
     answer = None
     for _ in range(100):
-        answer = requests.get(f"{URL}/api/v1/traces/{trace_id}", headers=READER, timeout=5)
+        answer = requests.get(f"{URL}/api/v1/traces/{quote(trace_id, safe='')}", headers=READER, timeout=5)
         if answer.status_code == 200 and answer.json()["span_count"] >= 2:
             return answer.json()
         time.sleep(0.1)
     raise AssertionError(f"{trace_id}: {answer.status_code} {answer.text[:500]}")
 
 
-def check(name):
-    sent = subprocess.run([sys.executable, __file__, "send", name], capture_output=True, text=True, timeout=120)
+def sign_in():
+    """A browser's session; pages know no tokens."""
+    browser = requests.Session()
+    form = {"email": os.environ["VIEWER_EMAIL"], "password": os.environ["VIEWER_PASSWORD"]}
+    answer = browser.post(f"{URL}/login", data=form, headers={"Origin": URL}, timeout=10)
+    assert answer.ok and "faultline" in browser.cookies, answer.text[:300]
+    return browser
+
+
+def check(name, browser):
+    sent = subprocess.run(CLIENTS[name], capture_output=True, text=True, timeout=120)
     assert sent.returncode == 0, sent.stderr
     trace_id, service, message = sent.stdout.strip().splitlines()[-1].split("\t")
     trace = read_back(trace_id)
     assert trace["service"] == service, trace
     assert {s["operation"].lower() for s in trace["spans"]} >= {"get /cart", "charge card"}, trace["spans"]
     assert message in trace["first_error"]["message"], trace["first_error"]
+    page = browser.get(f"{URL}/traces", params={"q": trace_id}, timeout=10)
+    assert page.status_code == 200 and trace["trace_id"] in page.url, f"{page.status_code} {page.url}"
+    shown = html.unescape(page.text).lower()
+    for text in ("get /cart", "charge card", service, message, "first error"):
+        assert text.lower() in shown, f"'{text}' is not on the page of {trace['trace_id']}"
     print(f"{name}: {trace['trace_id']} {trace['span_count']} spans, first error: {trace['first_error']['message']}")
 
 
 def main():
     if sys.argv[1:2] == ["send"]:
-        client = next(c for c in CLIENTS if c.__name__ == sys.argv[2])
-        print("\t".join(client()))
+        print("\t".join(globals()[sys.argv[2]]()))
         return
     wait_for_server()
+    browser = sign_in()
     failed = 0
-    for client in CLIENTS:
+    for name in CLIENTS:
         try:
-            check(client.__name__)
+            check(name, browser)
         except Exception as error:  # every client is tried, whatever became of the one before
             failed += 1
-            print(f"{client.__name__}: FAILED: {error}", file=sys.stderr)
+            print(f"{name}: FAILED: {error}", file=sys.stderr)
     print(f"{len(CLIENTS) - failed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 

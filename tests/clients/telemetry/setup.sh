@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the virtual environment with the real clients, once.
+# Installs the real clients, once: Python's in a virtual environment, Node's, and one built of Rust crates.
 set -euo pipefail
 cd "$(dirname "$0")"
 stamp=.venv/requirements.txt
@@ -8,3 +8,5 @@ if ! cmp -s requirements.txt "$stamp"; then
   .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
   cp requirements.txt "$stamp"
 fi
+(cd node && npm ci --silent --no-fund --no-audit)
+[ -n "${RUST_CLIENT:-}" ] || (cd rust && cargo build --quiet)
