@@ -348,6 +348,26 @@ crate::on_both! {
         viewer.get(&format!("/traces/{TRACE}?unfold=1&row=4800")).await.expect(200);
     }
 
+    async fn senders_keep_their_spans_while_the_database_is_away(app: TestApp) {
+        let mut sender = app.sender().await;
+        app.state.db.close().await;
+        for (path, kind) in [("/v1/traces", JSON), ("/v1/traces", PROTO), ("/v1/logs", JSON)] {
+            let answer = sender.post_bytes(path, &[kind], TWO_SERVICES).await.expect(503);
+            assert!(answer.header("retry-after").parse::<u64>().is_ok_and(|s| s > 0), "{path}: {:?}", answer.headers);
+            assert_eq!(answer.header("content-type"), kind.1, "{path}");
+        }
+        sender.post_bytes("/api/v2/spans", &[JSON], "[]").await.expect(503);
+    }
+
+    async fn a_full_house_sends_deliveries_back_instead_of_growing(app: TestApp) {
+        let store = faultline::traces::SpanStore::new(app.state.db.clone(), app.state.clock.clone());
+        let all = store.admit(64 << 20, true).unwrap();
+        let refused = store.admit(1, false).err().unwrap();
+        assert_eq!((refused.status(), refused.to_string().contains("try again")), (429, true));
+        drop(all);
+        store.admit(1, false).unwrap();
+    }
+
     async fn an_incident_shows_whom_it_reaches(app: TestApp) {
         send_fixture(&mut app.sender().await).await;
         settle(&app).await;
