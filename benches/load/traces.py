@@ -150,7 +150,7 @@ def measure_phoenix():
                 return False
 
         try:
-            wait_for("phoenix's start", answers, 180)
+            wait_for("phoenix's start", answers, 900)
             begun = time.perf_counter()
             waits = send_all(port, bodies, {})
             wait_for("phoenix's inserting", lambda: count(database, "spans") >= spans, 1800)
