@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
+use crate::telemetry::lookup::TraceKey;
 use crate::telemetry::{Attributes, Resource, SpanId, TraceId};
 
 /// OpenTelemetry's severity ranges; the number within a range is kept beside it.
@@ -62,7 +63,8 @@ impl LogLine {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogFilter {
     pub service: String,
-    pub trace_id: Option<TraceId>,
+    /// Whole, or only its low half: what 64-bit systems and Datadog call it.
+    pub trace: Option<TraceKey>,
     /// OpenTelemetry's number; records of unknown severity have 0.
     pub min_severity: u8,
     /// Part of the body, whatever the case.

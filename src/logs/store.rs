@@ -9,6 +9,7 @@ use crate::args;
 use crate::clock::Timestamp;
 use crate::db::{Db, Rows, Sql, Tx, Value, Where, like_contains};
 use crate::error::Result;
+use crate::telemetry::lookup::TraceKey;
 use crate::telemetry::{SpanId, TraceId};
 
 use super::model::{LogFilter, LogLine, LogRecord};
@@ -154,9 +155,15 @@ pub async fn search(db: &Db, filter: &LogFilter, before: Option<(Timestamp, i64)
         let Some((id,)) = id else { return Ok(Vec::new()) };
         w.and("l.service_id = ?", id);
     }
-    if let Some(trace) = filter.trace_id {
-        w.and("l.trace_low = ?", trace.low64().cast_signed());
-        w.and("l.trace_high = ?", trace.high64().cast_signed());
+    match filter.trace {
+        Some(TraceKey::Full(trace)) => {
+            w.and("l.trace_low = ?", trace.low64().cast_signed());
+            w.and("l.trace_high = ?", trace.high64().cast_signed());
+        }
+        Some(TraceKey::Low64(low)) => {
+            w.and("l.trace_low = ?", low.cast_signed());
+        }
+        None => {}
     }
     if filter.min_severity > 0 {
         w.and("l.severity >= ?", filter.min_severity);

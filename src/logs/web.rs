@@ -43,13 +43,13 @@ impl LogQuery {
             "" => Ok(None),
             text => Timestamp::parse(text).map(Some).ok_or_else(|| Error::invalid(field, "is not a time")),
         };
-        let trace_id = match self.trace.trim() {
+        let trace = match self.trace.trim() {
             "" => None,
-            text => Some(whole_id(text).ok_or_else(|| Error::invalid("trace", "is not a whole trace id"))?),
+            text => Some(key_of(text).ok_or_else(|| Error::invalid("trace", "names no trace"))?),
         };
         Ok(LogFilter {
             service: self.service.trim().to_owned(),
-            trace_id,
+            trace,
             min_severity: Level::from_word(&self.level).floor(),
             text: self.q.trim().to_owned(),
             from: time("from", &self.from)?,
@@ -80,11 +80,9 @@ impl LogQuery {
     }
 }
 
-fn whole_id(text: &str) -> Option<crate::telemetry::TraceId> {
-    Pasted::parse(text)?.keys.into_iter().find_map(|key| match key {
-        TraceKey::Full(id) => Some(id),
-        TraceKey::Low64(low) => crate::telemetry::TraceId::from_halves(0, low),
-    })
+/// An id in any notation, a context header or a page's address.
+fn key_of(text: &str) -> Option<TraceKey> {
+    Pasted::parse(text)?.keys.first().copied()
 }
 
 #[derive(Template)]

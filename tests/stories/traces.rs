@@ -167,7 +167,10 @@ crate::on_both! {
         viewer.get("/logs?level=error&q=LOCKED&service=inventory").await.expect(200).contains("stock table locked");
         viewer.get("/logs?level=fatal").await.expect(200).contains("No log records");
         viewer.get(&format!("/logs?trace={TRACE}")).await.expect(200).contains("stock table locked");
-        viewer.get("/logs?trace=xyz").await.expect(200).contains("is not a whole trace id");
+        for other in ["x-datadog-trace-id%3A+15161849952847513100", "d269b633813fc60c", "00-5b8efff798038103d269b633813fc60c-eee19b7ec3c1b174-01"] {
+            viewer.get(&format!("/logs?trace={other}")).await.expect(200).contains("stock table locked");
+        }
+        viewer.get("/logs?trace=xyz").await.expect(200).contains("names no trace");
         let mut api = app.api(Role::Viewer).await;
         let found = api.get(&format!("/api/v1/logs?service=inventory&severity=error&trace_id={TRACE}&limit=5")).await.expect(200).json();
         assert_eq!(found["items"][0]["severity"], 17);
