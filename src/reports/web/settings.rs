@@ -84,8 +84,8 @@ impl SettingsPage {
         row.clone().into_definition().map_or_else(|e| e.to_string(), |d| d.printed())
     }
 
-    fn complaint(&self, measure: &str, place: &usize) -> Option<&str> {
-        self.errors.of(&format!("{measure}_{place}"))
+    fn complaint(&self, measure: &str, place: &usize) -> Option<String> {
+        self.errors.of(&format!("{measure}_{place}")).map(str::to_owned)
     }
 }
 
