@@ -76,6 +76,23 @@ struct SettingsPage {
 }
 
 impl SettingsPage {
+    /// Plain fields of a definition: name, label, typed, example.
+    fn texts(&self) -> [(&'static str, &'static str, &str, &'static str); 5] {
+        let form = &self.form;
+        [
+            ("key", "Key", &form.key, "customer-pain"),
+            ("name", "Name", &form.name, "Customer pain"),
+            ("text", "What it means", &form.text, ""),
+            ("severities", "Severities", &form.severities, "all"),
+            ("kinds", "Kinds", &form.kinds, "all"),
+        ]
+    }
+
+    /// The two ends of a definition: name, label, chosen.
+    fn ends(&self) -> [(&'static str, &'static str, &str); 2] {
+        [("from", "From", &self.form.from), ("to", "To", &self.form.to)]
+    }
+
     const fn milestones(&self) -> &'static [MilestoneName] {
         MilestoneName::ALL
     }
