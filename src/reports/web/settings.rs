@@ -76,6 +76,23 @@ struct SettingsPage {
 }
 
 impl SettingsPage {
+    /// Plain fields of a definition: name, label, typed, example.
+    fn texts(&self) -> [(&'static str, &'static str, &str, &'static str); 5] {
+        let form = &self.form;
+        [
+            ("key", "Key", &form.key, "customer-pain"),
+            ("name", "Name", &form.name, "Customer pain"),
+            ("text", "What it means", &form.text, ""),
+            ("severities", "Severities", &form.severities, "all"),
+            ("kinds", "Kinds", &form.kinds, "all"),
+        ]
+    }
+
+    /// The two ends of a definition: name, label, chosen.
+    fn ends(&self) -> [(&'static str, &'static str, &str); 2] {
+        [("from", "From", &self.form.from), ("to", "To", &self.form.to)]
+    }
+
     const fn milestones(&self) -> &'static [MilestoneName] {
         MilestoneName::ALL
     }
@@ -101,8 +118,8 @@ impl SettingsPage {
         row.clone().into_definition().map_or_else(|e| e.to_string(), |d| d.printed())
     }
 
-    fn complaint(&self, measure: &str, place: &usize) -> Option<&str> {
-        self.errors.of(&format!("{measure}_{place}"))
+    fn complaint(&self, measure: &str, place: &usize) -> Option<String> {
+        self.errors.of(&format!("{measure}_{place}")).map(str::to_owned)
     }
 }
 
