@@ -43,7 +43,7 @@ pub async fn serve(state: AppState) -> Result<()> {
     tokio::spawn(app::inbox(&state).run());
     alerts::jobs::spawn(state.clone());
     let courier = notifications::Courier::new(&state.config).map_err(|e| Error::invalid("config", e))?;
-    notifications::worker::spawn(state.clone(), courier);
+    notifications::worker::spawn(state.clone(), courier.clone());
     relay::jobs::spawn(state.clone());
     traces::jobs::spawn(state.clone());
     trace_sources::jobs::spawn(state.clone());
@@ -54,7 +54,7 @@ pub async fn serve(state: AppState) -> Result<()> {
     oncall::jobs::spawn(state.clone());
     let outbound = status_page::jobs::outbound(&state)?;
     oncall::jobs::spawn_connections(state.clone(), outbound.clone());
-    status_page::jobs::spawn(state.clone(), outbound, None);
+    status_page::jobs::spawn(state.clone(), outbound, courier);
     let ledger = reports::Ledger::new();
     reports::jobs::spawn(state.clone(), ledger.clone());
     let serving = axum::serve(listener, app::router_with(state, ledger)).with_graceful_shutdown(stop_signal());

@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::outbound::{Outbound, OutboundError, Policy, Refusal, Request};
 
-pub use mail::Mailer;
+pub use mail::{Letter, Mailer};
 
 /// For one HTTP call, from the name service to the end of the answer.
 pub const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -127,6 +127,14 @@ impl Courier {
     /// Whether e-mail can be sent.
     pub fn has_mail(&self) -> bool {
         self.0.mail.is_some()
+    }
+
+    /// One attempt to send a mail of another room.
+    pub async fn letter(&self, letter: &Letter) -> Tried {
+        match &self.0.mail {
+            Some(mailer) => mailer.letter(letter).await,
+            None => Tried::new(Outcome::Later { retry_after_s: None }, None, "E-mail is not set up."),
+        }
     }
 
     /// The guarded HTTP client.

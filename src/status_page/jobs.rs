@@ -1,11 +1,11 @@
 //! Telling subscribers. Messages are rows with a lease, so several nodes may do it and a dead node's are
 //! taken over.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::service::subscribers::{self, Post, Ways};
 use crate::error::{Error, Result};
+use crate::notifications::Courier;
 use crate::outbound::{Outbound, Policy};
 use crate::state::AppState;
 
@@ -32,12 +32,12 @@ pub async fn run_once(state: &AppState, ways: &Ways<'_>) -> Result<usize> {
 }
 
 /// Rounds until the process ends: when something is queued, and every few seconds.
-pub fn spawn(state: AppState, outbound: Outbound, mail: Option<Arc<dyn Post>>) {
+pub fn spawn(state: AppState, outbound: Outbound, courier: Courier) {
     const PAUSE: Duration = Duration::from_secs(5);
     tokio::spawn(async move {
         let mut notices = state.db.subscribe();
         loop {
-            let ways = Ways { outbound: &outbound, mail: mail.as_deref() };
+            let ways = Ways { outbound: &outbound, mail: courier.has_mail().then_some(&courier as &dyn Post) };
             let worked = run_once(&state, &ways).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "telling the status page's subscribers failed; trying again");
                 0

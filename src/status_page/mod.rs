@@ -21,7 +21,7 @@ use crate::web::Routes;
 
 pub use cache::PublicCache;
 pub use panel::StatusPanel;
-pub use public::{Doorman, HasMail};
+pub use public::Doorman;
 
 /// Needs [`PublicCache`] and [`Doorman`] as extensions of the router.
 pub fn routes() -> Routes {

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::state::AppState;
 use crate::web::{Access, Routes};
 
-pub use subscribe::{Doorman, HasMail};
+pub use subscribe::Doorman;
 pub(super) use view::{NoticeView, notice_view};
 
 pub(super) fn routes() -> Routes {

@@ -4,6 +4,7 @@
 pub mod components;
 mod letter;
 pub mod notices;
+mod post;
 pub mod subscribers;
 
 pub use super::store::components::Component;

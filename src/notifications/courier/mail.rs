@@ -116,6 +116,56 @@ fn system_time(at: Timestamp) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_micros(micros)
 }
 
+/// A mail of another room to one person, with its own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    pub to: String,
+    pub subject: String,
+    pub text: String,
+    /// For the mail program's own button (RFC 8058); the address takes a POST.
+    pub unsubscribe_url: Option<String>,
+    /// The same at every try.
+    pub id: String,
+    pub at: Timestamp,
+}
+
+impl Mailer {
+    pub(super) async fn letter(&self, letter: &Letter) -> Tried {
+        let refused = |why: String| Tried::new(Outcome::Never { gone: false }, None, why);
+        let message = match self.written(letter) {
+            Ok(message) => message,
+            Err(why) => return refused(why),
+        };
+        let later = |why: String| Tried::new(Outcome::Later { retry_after_s: None }, None, why);
+        match tokio::time::timeout(MAIL_TIMEOUT, self.transport.send(message)).await {
+            Ok(Ok(_)) => Tried::new(Outcome::Delivered, None, "accepted"),
+            Ok(Err(error)) => match Failure::from(error) {
+                Failure::Refused(why) => refused(why),
+                Failure::Later(why) => later(why),
+            },
+            Err(_) => later(format!("no answer within {} s", MAIL_TIMEOUT.as_secs())),
+        }
+    }
+
+    fn written(&self, letter: &Letter) -> Result<MailMessage, String> {
+        let to: Mailbox = letter.to.parse().map_err(|e: lettre::address::AddressError| e.to_string())?;
+        let header = |name: &'static str, value: String| HeaderValue::new(HeaderName::new_from_ascii_str(name), value);
+        let mut message = MailMessage::builder()
+            .from(self.from.clone())
+            .to(to)
+            .subject(letter.subject.clone())
+            .date(system_time(letter.at))
+            .message_id(Some(format!("<{}@{}>", letter.id, self.host)))
+            .raw_header(header("Auto-Submitted", "auto-generated".to_owned()));
+        if let Some(url) = &letter.unsubscribe_url {
+            message = message
+                .raw_header(header("List-Unsubscribe", format!("<{url}>")))
+                .raw_header(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
+        }
+        message.header(ContentType::TEXT_PLAIN).body(letter.text.clone()).map_err(|e| e.to_string())
+    }
+}
+
 enum Failure {
     Refused(String),
     Later(String),
@@ -162,5 +212,33 @@ impl Account {
             Outcome::Never { gone: false }
         };
         Tried::new(outcome, None, said.join(". ").chars().take(600).collect::<String>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Needs a runtime: the transport's pool is made with the mailer.
+    #[tokio::test]
+    async fn a_letter_can_be_left_by_one_click_and_no_address_smuggles_a_header_in() {
+        let mailer =
+            Mailer::new("smtp://127.0.0.1:1", "Shop <status@shop.example>", "https://f.example").expect("usable");
+        let letter = Letter {
+            to: "eve@shop.example".into(),
+            subject: "Slow\r\nBcc: all@shop.example".into(),
+            text: "Words".into(),
+            unsubscribe_url: Some("https://f.example/status/unsubscribe/x".into()),
+            id: "status_7".into(),
+            at: Timestamp::from_secs(1_790_000_000),
+        };
+        let raw = String::from_utf8(mailer.written(&letter).expect("written").formatted()).expect("ASCII");
+        let head = raw.split("\r\n\r\n").next().unwrap_or_default();
+        assert!(head.contains("List-Unsubscribe: <https://f.example/status/unsubscribe/x>"), "{head}");
+        assert!(head.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click"), "{head}");
+        assert!(head.contains("Message-ID: <status_7@f.example>"), "{head}");
+        assert!(!head.lines().any(|l| l.starts_with("Bcc:")), "{head}");
+        let bad = Letter { to: "eve@shop.example\r\nBcc: all@shop.example".into(), ..letter };
+        assert!(mailer.written(&bad).is_err());
     }
 }

@@ -132,6 +132,8 @@ async fn event(
         roles: vec![role.to_owned(), format!("team:{}", team.name)],
         text: Some(text),
         private: incident.private,
+        // A channel that mails who holds the role reaches the person.
+        holders: next.map(|p| (role.to_owned(), p.email.clone())).into_iter().collect(),
         // Begun anew, a page tells its levels again.
         once_key: Some(format!("page {} {} level {level}", page.id, page.started_at.as_micros())),
         ..Event::new(kind, incident.id.to_string(), incident.title.clone(), now)

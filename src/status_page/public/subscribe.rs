@@ -14,6 +14,7 @@ use super::pages::nothing;
 use super::view::Frame;
 use crate::clock::Timestamp;
 use crate::error::{Error, FieldErrors, Result};
+use crate::notifications::Courier;
 use crate::outbound::Policy;
 use crate::state::AppState;
 use crate::status_page::service::subscribers::{self as service, Asked, Kind};
@@ -54,14 +55,6 @@ impl Doorman {
         *full_at = next;
         Ok(())
     }
-}
-
-/// Present when mail can be sent, so that the form does not promise it otherwise.
-#[derive(Clone, Copy, Default)]
-pub struct HasMail(pub bool);
-
-fn sends_mail(mail: Option<Extension<HasMail>>) -> bool {
-    mail.is_some_and(|m| m.0.0)
 }
 
 #[derive(Template)]
@@ -107,11 +100,11 @@ struct SubscribeForm {
     address: String,
 }
 
-async fn form(State(state): State<AppState>, mail: Option<Extension<HasMail>>) -> Result<Response> {
+async fn form(State(state): State<AppState>, Extension(courier): Extension<Courier>) -> Result<Response> {
     let Some(frame) = frame(&state, "Get updates").await? else { return nothing(&state).await };
     let page = SubscribePage {
         frame,
-        has_mail: sends_mail(mail),
+        has_mail: courier.has_mail(),
         form: SubscribeForm::default(),
         errors: FieldErrors::default(),
         asked: None,
@@ -121,12 +114,12 @@ async fn form(State(state): State<AppState>, mail: Option<Extension<HasMail>>) -
 
 async fn subscribe(
     State(state): State<AppState>,
-    mail: Option<Extension<HasMail>>,
+    Extension(courier): Extension<Courier>,
     Extension(doorman): Extension<Doorman>,
     Form(form): Form<SubscribeForm>,
 ) -> Result<Response> {
     let Some(frame) = frame(&state, "Get updates").await? else { return nothing(&state).await };
-    let has_mail = sends_mail(mail);
+    let has_mail = courier.has_mail();
     let kind = match form.kind.as_str() {
         "webhook" => Some(Kind::Webhook),
         "email" | "" if has_mail => Some(Kind::Email),

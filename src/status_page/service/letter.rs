@@ -53,7 +53,7 @@ impl Letter<'_> {
         format!("status_{}", self.delivery.id)
     }
 
-    pub fn mail(&self, notice: Option<&PublicNotice>) -> Mail {
+    pub fn mail(&self, notice: Option<&PublicNotice>, now: Timestamp) -> Mail {
         let line = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
         let (subject, text) = match notice.and_then(|n| Some((n, n.updates.first()?))) {
             None => (
@@ -92,6 +92,7 @@ impl Letter<'_> {
             text,
             unsubscribe_url: notice.map(|_| self.unsubscribe_url()),
             id: self.id(),
+            at: now,
         }
     }
 

@@ -52,6 +52,7 @@ pub struct Mail {
     pub unsubscribe_url: Option<String>,
     /// The same at every try.
     pub id: String,
+    pub at: Timestamp,
 }
 
 /// Why a mail did not go out.
@@ -220,7 +221,7 @@ async fn deliver_one(
         let Some(mail) = ways.mail else {
             return Ok(Some(Tried::of(Verdict::Later, "e-mail is not set up")));
         };
-        match mail.send(&letter.mail(notice.as_ref())).await {
+        match mail.send(&letter.mail(notice.as_ref(), now)).await {
             Ok(()) => Tried::of(Verdict::Delivered, "accepted"),
             Err(MailFailure::Later(why)) => Tried::of(Verdict::Later, why),
             Err(MailFailure::Refused(why)) => Tried::of(Verdict::Never, why),
