@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use crate::accounts::Actor;
 use crate::app;
 use crate::error::{Error, Result};
-use crate::incidents::{self, Filter, IncidentId, Viewer};
+use crate::incidents::{self, Filter, IncidentId};
 use crate::portable::{self, Content, Line, Options, Stream, Verdict};
 use crate::state::AppState;
 
@@ -128,8 +128,7 @@ pub async fn export(state: &AppState, command: ExportCommand) -> Result<()> {
     if let Some(id) = &wanted.incident {
         let id = IncidentId::parse(id).ok_or_else(|| Error::invalid("incident", format!("'{id}' is not INC-n")))?;
         let incident = incidents::get_visible(&state.db, id, (&actor).into()).await?;
-        let document =
-            portable::document(&state.db, &incident, &actor.name, &state.config.base_url, state.now()).await?;
+        let document = portable::document(&state.db, &incident, &actor, &state.config.base_url, state.now()).await?;
         let text = match format.as_str() {
             "html" => portable::html_page(&document, &app::incident_hooks(state))?,
             "json" => serde_json::to_string_pretty(&document)? + "\n",
@@ -139,14 +138,14 @@ pub async fn export(state: &AppState, command: ExportCommand) -> Result<()> {
         state.db.close().await;
         return Ok(());
     }
-    let count = export_all(state, (&actor).into(), &actor.name, &format, &mut out).await?;
+    let count = export_all(state, &actor, &format, &mut out).await?;
     state.db.close().await;
     eprintln!("exported {count} incidents");
     Ok(())
 }
 
-async fn export_all(state: &AppState, viewer: Viewer, by: &str, format: &str, out: &mut dyn Write) -> Result<usize> {
-    let mut rows = Stream::new(state.db.clone(), Filter::default(), viewer);
+async fn export_all(state: &AppState, reader: &Actor, format: &str, out: &mut dyn Write) -> Result<usize> {
+    let mut rows = Stream::new(state.db.clone(), Filter::default(), reader.into());
     if format == "csv" {
         write(out, &portable::csv_header())?;
     } else if format != "jsonl" {
@@ -160,7 +159,7 @@ async fn export_all(state: &AppState, viewer: Viewer, by: &str, format: &str, ou
             continue;
         }
         for incident in &some {
-            write(out, &portable::json_line(state, incident, by).await?)?;
+            write(out, &portable::json_line(state, incident, reader).await?)?;
         }
     }
     Ok(count)

@@ -66,6 +66,7 @@ pub async fn adopt(tx: &Tx, document: &Document, actor: &Actor, base: &str, now:
     let parts = write_parts(tx, id, whole, now).await?;
     write_links(tx, incident, whole, &parts).await?;
     write_causes(tx, id, whole).await?;
+    write_report(tx, id, whole, now).await?;
     let origin = Link { base, digest: &digest, by: &actor.name, now };
     write_origin(tx, id, whole, &origin).await?;
     incidents::reindex(tx, incident).await?;
@@ -108,7 +109,10 @@ async fn write_course(tx: &Tx, id: i64, whole: &Whole, now: Timestamp) -> Result
             Some(person) => Some(account(tx, person, now).await?),
             None => None,
         };
-        insert(tx, &task.task, id, &[("owner_id", owner.into())]).await?;
+        let row = insert_id(tx, &task.task, id, &[("owner_id", owner.into())]).await?;
+        if let Some(action) = &task.action {
+            store::insert_action(tx, row, action).await?;
+        }
     }
     Ok(())
 }
@@ -137,18 +141,47 @@ async fn write_parts(tx: &Tx, id: i64, whole: &Whole, now: Timestamp) -> Result<
         for record in &run.records {
             insert(tx, record, row, &[]).await?;
         }
+        for call in &run.calls {
+            insert(tx, call, row, &[]).await?;
+        }
         parts.runs.push(row);
     }
-    if let Some(report) = &whole.postmortem {
-        let row = insert_id(tx, &report.head, id, &[]).await?;
-        for section in &report.sections {
-            insert(tx, section, row, &[]).await?;
-        }
-        for version in &report.versions {
-            insert(tx, version, row, &[]).await?;
-        }
-    }
     Ok(parts)
+}
+
+/// The postmortem with what was said about it, and what else is known of the incident.
+async fn write_report(tx: &Tx, id: i64, whole: &Whole, now: Timestamp) -> Result<()> {
+    for impact in &whole.impacts {
+        insert(tx, impact, id, &[]).await?;
+    }
+    for classes in &whole.classes {
+        insert(tx, classes, id, &[]).await?;
+    }
+    for duty in &whole.duties {
+        insert(tx, duty, id, &[]).await?;
+    }
+    let Some(report) = &whole.postmortem else { return Ok(()) };
+    let row = insert_id(tx, &report.head, id, &[]).await?;
+    for section in &report.sections {
+        insert(tx, section, row, &[]).await?;
+    }
+    for version in &report.versions {
+        insert(tx, version, row, &[]).await?;
+    }
+    for tag in &report.tags {
+        insert(tx, tag, row, &[]).await?;
+    }
+    for check in &report.checks {
+        insert(tx, check, row, &[]).await?;
+    }
+    for comment in &report.comments {
+        insert(tx, comment, row, &[]).await?;
+    }
+    for reviewer in &report.reviewers {
+        let user = account(tx, &reviewer.person, now).await?;
+        store::insert_reviewer(tx, row, reviewer, user).await?;
+    }
+    Ok(())
 }
 
 fn snapshot(kept: &Kept) -> Result<NewSnapshot> {

@@ -15,6 +15,9 @@ use crate::error::FieldErrors;
 use crate::fields::MAX_TITLE;
 use crate::incidents::model::{Role as RoleName, TaskKind, TaskState};
 use crate::incidents::{EntryKind, EvidenceKind, Kind, Layer, MilestoneName, Severity, Source, Status};
+use crate::postmortems::model::actions::{ActionType, Priority};
+use crate::postmortems::model::review::{Audience, CheckItem, CommentOutcome, ReviewVerdict};
+use crate::postmortems::model::rules::CauseKind;
 use crate::postmortems::model::{SectionKey, State};
 use crate::runbooks::model::{Outcome, RunState};
 use crate::services::slug_of;
@@ -48,6 +51,22 @@ pub fn check(document: &Document) -> Result<(), FieldErrors> {
         c.word(&format!("tasks[{i}].kind"), &task.task.kind, TaskKind::parse);
         c.word(&format!("tasks[{i}].state"), &task.task.state, TaskState::parse);
         c.text(&format!("tasks[{i}].title"), &task.task.title, 1, MAX_TEXT);
+        if let Some(action) = &task.action {
+            let place = format!("tasks[{i}].action");
+            c.word(&format!("{place}.type"), &action.kind, |w| {
+                w.is_empty().then_some(()).or(ActionType::parse(w).map(drop))
+            });
+            c.word(&format!("{place}.priority"), &action.priority, Priority::parse);
+            c.link(&format!("{place}.link"), &action.link);
+        }
+    }
+    for (name, n) in [("classes", whole.classes.len()), ("duties", whole.duties.len())] {
+        if n > 1 {
+            c.add(name, "holds more than one item");
+        }
+    }
+    for (i, impact) in whole.impacts.iter().enumerate() {
+        c.text(&format!("impacts[{i}].what"), &impact.what, 0, MAX_TEXT);
     }
     runs(&mut c, &whole.runs);
     causes(&mut c, whole);
@@ -224,6 +243,11 @@ fn runs(c: &mut Complaints, runs: &[RunOfBook]) {
         {
             c.add(&format!("{place}.runbook.source"), problem.to_string());
         }
+        // What still waits would be made from here.
+        for (j, call) in run.calls.iter().enumerate() {
+            let ended = |s: &str| matches!(s, "answered" | "failed").then_some(());
+            c.word(&format!("{place}.calls[{j}].state"), &call.state, ended);
+        }
         c.once(&format!("{place}.records"), run.records.iter().map(|r| r.number));
         for (j, record) in run.records.iter().enumerate() {
             c.word(&format!("{place}.records[{j}].outcome"), &record.outcome, Outcome::parse);
@@ -249,6 +273,28 @@ fn causes(c: &mut Complaints, whole: &Whole) {
 
 fn postmortem(c: &mut Complaints, report: &Report) {
     c.word("postmortem.state", &report.head.state, State::parse);
+    c.word("postmortem.audience", &report.head.audience, Audience::parse);
+    c.word("postmortem.cause", &report.head.cause, |w| w.is_empty().then_some(()).or(CauseKind::parse(w).map(drop)));
+    c.word("postmortem.redactions", &report.head.redactions, |w| serde_json::from_str::<Vec<String>>(w).ok());
+    let keys = |w: &str| {
+        let words: Vec<String> = serde_json::from_str(w).ok()?;
+        words.iter().map(|k| SectionKey::parse(k)).collect::<Option<Vec<_>>>()
+    };
+    c.word("postmortem.public_sections", &report.head.public_sections, keys);
+    c.once("postmortem.tags", report.tags.iter().map(|t| &t.tag));
+    c.once("postmortem.checks", report.checks.iter().map(|t| &t.item));
+    for (i, check) in report.checks.iter().enumerate() {
+        c.word(&format!("postmortem.checks[{i}].item"), &check.item, CheckItem::parse);
+    }
+    for (i, comment) in report.comments.iter().enumerate() {
+        c.word(&format!("postmortem.comments[{i}].section"), &comment.section, SectionKey::parse);
+        c.word(&format!("postmortem.comments[{i}].outcome"), &comment.outcome, CommentOutcome::parse);
+    }
+    c.once("postmortem.reviewers", report.reviewers.iter().map(|r| &r.person.email));
+    for (i, reviewer) in report.reviewers.iter().enumerate() {
+        person(c, &format!("postmortem.reviewers[{i}]"), &reviewer.person);
+        c.word(&format!("postmortem.reviewers[{i}].verdict"), &reviewer.verdict, ReviewVerdict::parse);
+    }
     for (i, section) in report.sections.iter().enumerate() {
         c.word(&format!("postmortem.sections[{i}].section"), &section.section, SectionKey::parse);
         c.text(&format!("postmortem.sections[{i}].body"), &section.body, 0, MAX_TEXT);

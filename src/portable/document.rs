@@ -72,6 +72,15 @@ pub struct Whole {
     pub verdicts: Vec<Verdict>,
     #[serde(default)]
     pub postmortem: Option<Report>,
+    /// When customers were affected.
+    #[serde(default)]
+    pub impacts: Vec<Impact>,
+    /// What a person said for the reports; at most one.
+    #[serde(default)]
+    pub classes: Vec<Classes>,
+    /// Whether a postmortem is due; at most one.
+    #[serde(default)]
+    pub duties: Vec<Duty>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
@@ -199,6 +208,20 @@ pub struct OwnedTask {
     pub task: Task,
     #[serde(default)]
     pub owner: Option<Person>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
+}
+
+/// What an action item has beyond a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+pub struct Action {
+    #[serde(rename = "type")]
+    #[sqlx(rename = "type")]
+    pub kind: String,
+    pub priority: String,
+    pub link: String,
+    pub link_key: String,
+    pub reopened_because: String,
 }
 
 record! {
@@ -216,6 +239,9 @@ pub struct RunOfBook {
     pub runbook: Runbook,
     #[serde(default)]
     pub records: Vec<StepRecord>,
+    /// Calls that steps made and that have ended.
+    #[serde(default)]
+    pub calls: Vec<Call>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
@@ -236,6 +262,13 @@ record! {
     StepRecord = "runbook_run_records" by "run_id" order "number" {
         number: i64, step_id: String, outcome: String, branch: Option<i64>, author_name: String, at: Timestamp,
         note: String, output: String,
+    }
+}
+
+record! {
+    Call = "runbook_calls" by "run_id" order "id" {
+        step_id: String, request: String, state: String, asked_by_name: String, asked_at: Timestamp,
+        http_status: Option<i64>, answer: String, ended_at: Option<Timestamp>,
     }
 }
 
@@ -267,18 +300,77 @@ pub struct Report {
     pub sections: Vec<Section>,
     #[serde(default)]
     pub versions: Vec<SectionVersion>,
+    #[serde(default)]
+    pub tags: Vec<Tag>,
+    #[serde(default)]
+    pub checks: Vec<ReviewCheck>,
+    #[serde(default)]
+    pub comments: Vec<Comment>,
+    #[serde(default)]
+    pub reviewers: Vec<Reviewer>,
+}
+
+/// Who was asked to review it, and what they said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+pub struct Reviewer {
+    #[serde(flatten)]
+    #[sqlx(flatten)]
+    pub person: Person,
+    pub verdict: String,
+    pub note: String,
+    pub asked_by_name: String,
+    pub asked_at: Timestamp,
+    pub answered_at: Option<Timestamp>,
+}
+
+record! {
+    Tag = "postmortem_tags" by "postmortem_id" order "tag" { tag: String }
+}
+
+record! {
+    ReviewCheck = "postmortem_checks" by "postmortem_id" order "item" {
+        item: String, checked_by_name: String, checked_at: Timestamp,
+    }
+}
+
+record! {
+    Comment = "postmortem_comments" by "postmortem_id" order "id" {
+        section: String, body: String, suggestion: Option<String>, base: i64, author_name: String, created_at: Timestamp,
+        outcome: String, settled_by_name: Option<String>, settled_at: Option<Timestamp>,
+    }
+}
+
+record! {
+    Impact = "incident_impacts" by "incident_id" order "id" {
+        started_at: Timestamp, ended_at: Option<Timestamp>, what: String, affected: String, created_by_name: String,
+        created_at: Timestamp, updated_by_name: String, updated_at: Timestamp, removed_at: Option<Timestamp>, version: i64,
+    }
+}
+
+record! {
+    Classes = "incident_classes" by "incident_id" order "incident_id" {
+        detected_by: String, cause: String, environment: String, updated_at: Timestamp, updated_by_name: String,
+    }
+}
+
+record! {
+    Duty = "postmortem_duties" by "incident_id" order "incident_id" {
+        rule_name: String, due_at: Option<Timestamp>, decided_at: Timestamp, reminded_at: Option<Timestamp>,
+    }
 }
 
 record! {
     Postmortem = "postmortems" by "incident_id" order "id" {
         state: String, created_by_name: String, created_at: Timestamp, updated_at: Timestamp,
-        published_at: Option<Timestamp>, published_by_name: Option<String>, version: i64,
+        published_at: Option<Timestamp>, published_by_name: Option<String>, version: i64, audience: String,
+        redactions: String, public_sections: String, cause: String,
     }
 }
 
 record! {
     Section = "postmortem_sections" by "postmortem_id" order "section" {
         section: String, body: String, untouched: bool, version: i64, updated_at: Timestamp, updated_by_name: String,
+        drafted: String,
     }
 }
 

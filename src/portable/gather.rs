@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::document::{
-    Body, Entry, EntryVersion, Evidence, Kept, Milestone, OwnedTask, Piece, Postmortem, Report, Run, RunOfBook,
-    Section, SectionVersion, StepRecord, Task, TimelineEntry, Verdict, Whole,
+    Body, Call, Entry, EntryVersion, Evidence, Kept, Milestone, OwnedTask, Piece, Postmortem, Report, ReviewCheck, Run,
+    RunOfBook, Section, SectionVersion, StepRecord, Tag, Task, TimelineEntry, Verdict, Whole,
 };
 use super::links::{Parts, outward};
 use super::record::{all_of, below, ids_of};
@@ -23,9 +23,11 @@ const MAX_ALERTS: i64 = 1_000;
 
 /// Everything that belongs to the incident. The caller has checked that who asks may see it.
 ///
+/// A postmortem for responders only is left out unless they ask.
+///
 /// # Errors
 /// `Conflict` when it is larger than an export may be.
-pub async fn whole(db: &Db, incident: &Incident, base: &str) -> Result<Whole> {
+pub async fn whole(db: &Db, incident: &Incident, for_responder: bool, base: &str) -> Result<Whole> {
     let id = incident.id.0;
     let size = store::kept_bytes(db, id).await?;
     if size > MAX_EVIDENCE {
@@ -61,7 +63,10 @@ pub async fn whole(db: &Db, incident: &Incident, base: &str) -> Result<Whole> {
         runs: runs(db, id, &from).await?,
         suspects: store::ranking(db, id).await?,
         verdicts: all_of::<Verdict>(db, id).await?.into_iter().map(rounded).collect(),
-        postmortem: postmortem(db, id).await?,
+        postmortem: postmortem(db, id).await?.filter(|p| for_responder || p.head.audience != "private"),
+        impacts: all_of(db, id).await?,
+        classes: all_of(db, id).await?,
+        duties: all_of(db, id).await?,
     })
 }
 
@@ -174,19 +179,28 @@ fn kept(media_type: String, taken_at: Timestamp, body: Vec<u8>) -> Kept {
 
 async fn tasks(db: &Db, id: i64) -> Result<Vec<OwnedTask>> {
     let mut owners = store::task_owners(db, id).await?;
+    let mut actions = store::actions(db, id).await?;
     let ids = ids_of::<Task>(db, id).await?;
     let tasks = all_of::<Task>(db, id).await?;
-    Ok(tasks.into_iter().zip(ids).map(|(task, row)| OwnedTask { task, owner: owners.remove(&row) }).collect())
+    Ok(tasks
+        .into_iter()
+        .zip(ids)
+        .map(|(task, row)| OwnedTask { task, owner: owners.remove(&row), action: actions.remove(&row) })
+        .collect())
 }
 
 async fn runs(db: &Db, id: i64, from: &Source<'_>) -> Result<Vec<RunOfBook>> {
     let mut records = below::<StepRecord, Run>(db, id).await?;
+    let mut calls = below::<Call, Run>(db, id).await?;
     let mut books = store::runbooks(db, id).await?;
     let mut all = Vec::new();
     for (run, row) in all_of::<Run>(db, id).await?.into_iter().zip(&from.parts.runs) {
         let lost = || Error::Internal(format!("run {row} has no runbook"));
         let runbook = books.remove(row).ok_or_else(lost)?;
-        all.push(RunOfBook { run, runbook, records: records.remove(row).unwrap_or_default() });
+        let mut calls = calls.remove(row).unwrap_or_default();
+        // One that still waits would be made again, elsewhere.
+        calls.retain(|c| c.ended_at.is_some());
+        all.push(RunOfBook { run, runbook, records: records.remove(row).unwrap_or_default(), calls });
     }
     Ok(all)
 }
@@ -199,6 +213,10 @@ async fn postmortem(db: &Db, id: i64) -> Result<Option<Report>> {
         head,
         sections: sorted(all_of::<Section>(db, row).await?, |s| s.section.clone()),
         versions: sorted(versions, |v| (v.section.clone(), v.version)),
+        tags: sorted(all_of::<Tag>(db, row).await?, |t| t.tag.clone()),
+        checks: sorted(all_of::<ReviewCheck>(db, row).await?, |c| c.item.clone()),
+        comments: all_of(db, row).await?,
+        reviewers: store::reviewers(db, row).await?,
     }))
 }
 

@@ -15,7 +15,7 @@ use super::gather;
 use super::rows::{self, Past};
 use super::store::{self, Links, NewOrigin};
 use super::table::{MAX_ROWS, Mapping, Table};
-use crate::accounts::Actor;
+use crate::accounts::{Actor, Role};
 use crate::audit;
 use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
@@ -126,12 +126,13 @@ pub struct Summary {
 ///
 /// # Errors
 /// `Conflict` when it is larger than an export may be.
-pub async fn document(db: &Db, incident: &Incident, by: &str, base: &str, now: Timestamp) -> Result<Document> {
+pub async fn document(db: &Db, incident: &Incident, reader: &Actor, base: &str, now: Timestamp) -> Result<Document> {
+    let exported = Exported { at: now, by: reader.name.clone(), id: incident.id.to_string(), from: base.to_owned() };
     Ok(Document {
         format: FORMAT.to_owned(),
         version: VERSION,
-        exported: Exported { at: now, by: by.to_owned(), id: incident.id.to_string(), from: base.to_owned() },
-        incident: gather::whole(db, incident, base).await?,
+        exported,
+        incident: gather::whole(db, incident, reader.can(Role::Responder), base).await?,
     })
 }
 

@@ -292,7 +292,7 @@ async fn choose(cx: Cx, Path(id): Path<String>) -> Result<Response> {
 /// A visible incident as a document.
 pub(super) async fn document(state: &AppState, actor: &Actor, id: &str) -> Result<Document> {
     let incident = incident(state, actor, id).await?;
-    service::document(&state.db, &incident, &actor.name, &state.config.base_url, state.now()).await
+    service::document(&state.db, &incident, actor, &state.config.base_url, state.now()).await
 }
 
 async fn one_html(cx: Cx, Extension(hooks): Extension<Hooks>, Path(id): Path<String>) -> Result<Response> {
@@ -342,7 +342,7 @@ pub(super) async fn csv(state: &AppState, actor: &Actor, query: &ListQuery) -> R
 pub(super) async fn json_lines(state: &AppState, actor: &Actor, query: &ListQuery) -> Result<Response> {
     let filter = incidents::filter_of(&state.db, query, state.now()).await?;
     let rows = Stream::new(state.db.clone(), filter, actor.into());
-    let start = (rows, state.clone(), actor.name.clone(), Vec::new());
+    let start = (rows, state.clone(), actor.clone(), Vec::new());
     let lines =
         stream::try_unfold(start, |(mut rows, state, by, mut some): (_, AppState, _, Vec<Incident>)| async move {
             if some.is_empty() {
@@ -363,8 +363,8 @@ pub(super) async fn json_lines(state: &AppState, actor: &Actor, query: &ListQuer
 ///
 /// # Errors
 /// What the database says.
-pub async fn line_of(state: &AppState, incident: &Incident, by: &str) -> Result<String> {
-    match service::document(&state.db, incident, by, &state.config.base_url, state.now()).await {
+pub async fn line_of(state: &AppState, incident: &Incident, reader: &Actor) -> Result<String> {
+    match service::document(&state.db, incident, reader, &state.config.base_url, state.now()).await {
         Ok(document) => Ok(serde_json::to_string(&document)? + "\n"),
         Err(Error::Conflict(why)) => {
             let left_out = serde_json::json!({ "left_out": incident.id, "reason": why });

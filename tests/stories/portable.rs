@@ -159,6 +159,9 @@ async fn rich(app: &TestApp) -> (Browser, String) {
     .await
     .expect(201);
     api.post_json(&at("/evidence"), &json!({ "kind": "link", "reference": "https://ci.example/12" })).await.expect(201);
+    let impact = json!({ "started_at": "2026-11-23T10:00:00Z", "what": "Cards are refused" });
+    let impact = api.post_json(&at("/impacts"), &impact).await;
+    assert!(impact.status.is_success(), "{}", impact.text());
     api.post_json(
         &at("/tasks"),
         &json!({ "title": "Bound the pool", "kind": "follow_up", "owner": "ada@faultline.test" }),
@@ -215,7 +218,7 @@ on_both! {
     async fn an_incident_with_its_evidence_reads_back_equal(app: TestApp) {
         let (mut api, id) = rich(&app).await;
         let here = exported(&mut api, &id).await;
-        for (part, least) in [("timeline", 5), ("evidence", 5), ("tasks", 1), ("runs", 1), ("verdicts", 1), ("roles", 1), ("milestone_history", 3), ("status_changes", 2)] {
+        for (part, least) in [("timeline", 5), ("evidence", 5), ("tasks", 1), ("runs", 1), ("verdicts", 1), ("roles", 1), ("milestone_history", 3), ("status_changes", 2), ("impacts", 1)] {
             let n = here["incident"][part].as_array().map_or(0, Vec::len);
             assert!(n >= least, "{part} has {n}");
         }
@@ -285,6 +288,19 @@ on_both! {
         assert_eq!(named, 1);
     }
 
+    async fn a_postmortem_for_responders_only_is_exported_only_to_them(app: TestApp) {
+        let (mut api, id) = rich(&app).await;
+        let tx = app.state.db.begin().await.unwrap();
+        tx.execute("UPDATE postmortems SET audience = 'private'", args![]).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut viewer = app.browser(Role::Viewer).await;
+        let seen: Value = viewer.get(&format!("/incidents/{id}/export.json")).await.expect(200).json();
+        assert!(seen["incident"]["postmortem"].is_null());
+        viewer.get("/incidents/export.jsonl").await.expect(200).contains("\"postmortem\":null");
+        let whole = exported(&mut api, &id).await;
+        assert_eq!(whole["incident"]["postmortem"]["audience"], "private");
+    }
+
     async fn a_file_that_was_tampered_with_is_refused_by_place(app: TestApp) {
         let (mut api, id) = rich(&app).await;
         let good = exported(&mut api, &id).await;
@@ -323,6 +339,12 @@ on_both! {
 const NOT_EXPORTED: &[(&str, &str)] = &[
     ("incident_events", "what was to be told to others when it happened"),
     ("incident_origins", "said by the file itself: its external id"),
+    ("incident_links", "ties to other incidents, which a file of one does not hold"),
+    ("incident_recurrences", "ties to other incidents, which a file of one does not hold"),
+    ("trace_fetches", "what this installation still fetches; what was fetched is evidence"),
+    ("status_notices", "what this installation's status page said"),
+    ("oncall_pages", "whom this installation paged; what came of it is on the timeline"),
+    ("oncall_links", "its name in this installation's other tools"),
     ("alert_groups", "how this installation's rules grouped alerts; the alerts are evidence"),
 ];
 
@@ -342,6 +364,9 @@ const EXPORTED: &[&str] = &[
     "suspect_verdicts",
     "postmortems",
     "alerts",
+    "incident_impacts",
+    "incident_classes",
+    "postmortem_duties",
 ];
 
 #[tokio::test]
