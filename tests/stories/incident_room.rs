@@ -82,7 +82,7 @@ on_both! {
         assert_eq!(raw.header("content-security-policy"), "default-src 'none'; sandbox");
         assert_eq!(raw.header("content-disposition"), "inline; filename*=UTF-8''graph.txt");
         let html = b"<script>alert(1)</script>".as_slice();
-        ada.post_files(&format!("{path}/files"), &[("note", "from the proxy")], &[("file", "a \"b\".html", html), ("file", "dump.bin", b"a\0b")]).await.expect(303);
+        ada.post_files(&format!("{path}/files"), &[("note", "from the proxy")], &[("file", "a 'b'.html", html), ("file", "dump.bin", b"a\0b")]).await.expect(303);
         let raw = ada.get(&format!("{path}/evidence/2/raw")).await.expect(200);
         assert_eq!(raw.header("content-type"), "text/plain; charset=utf-8");
         assert!(raw.header("content-disposition").starts_with("attachment; filename*=UTF-8''a%20"), "{}", raw.header("content-disposition"));
@@ -92,7 +92,9 @@ on_both! {
         let refused = [("file", "ok.txt", b"fine".as_slice()), ("file", "fake.png", html), ("file", "tool.exe", b"MZ\x90\0")];
         ada.post_files(&format!("{path}/files"), &[("note", "kept note")], &refused).await.expect(422)
             .contains("fake.png: says that it is an image").contains("tool.exe: is a program").contains("kept note").lacks("ok.txt</a>");
-        ada.post_files(&format!("{path}/timeline"), &[("text", "kept text")], &[("file", "fake.png", html)]).await.expect(422).contains("kept text").contains("must be chosen again").contains("fake.png");
+        ada.post_files(&format!("{path}/timeline"), &[("text", "kept text")], &[("file", "fake.png", html)]).await.expect(422).contains("kept text").contains("fake.png: says that it is an image");
+        let long = "y".repeat(20_001);
+        ada.post_files(&format!("{path}/timeline"), &[("text", &long)], &[("file", "fine.png", PNG)]).await.expect(422).contains("must be chosen again").contains("yyyy");
         ada.post_files(&format!("{path}/files"), &[], &[("file", "", b"")]).await.expect(422).contains("choose an image or a file");
         // The same bytes are one piece of evidence; a file that a script sends gives its Markdown.
         let again = ada.post_files(&format!("{path}/files"), &[], &[("file", "other-name.png", PNG)]).await.expect(303);
@@ -100,9 +102,11 @@ on_both! {
         // Another's private incident gives nothing away.
         let (mut bo, _) = app.browser_of("Bo", Role::Commander).await;
         let secret = bo.post_form("/incidents", &[("title", "Key stolen"), ("severity", "SEV1"), ("private", "true")]).await.location().to_owned();
-        bo.post_files(&format!("{secret}/files"), &[], &[("file", "key.png", PNG)]).await.expect(303);
-        ada.get(&format!("{secret}/evidence/4/raw")).await.expect(404);
-        ada.get(&format!("{path}/evidence/4/raw")).await.expect(404);
+        let there = bo.post_files(&format!("{secret}/files"), &[], &[("file", "key.png", PNG)]).await.expect(303).location().to_owned();
+        let piece = there.rsplit_once("piece-").unwrap().1;
+        bo.get(&format!("{secret}/evidence/{piece}/raw")).await.expect(200);
+        ada.get(&format!("{secret}/evidence/{piece}/raw")).await.expect(404);
+        ada.get(&format!("{path}/evidence/{piece}/raw")).await.expect(404);
         ada.post_files(&format!("{secret}/files"), &[], &[("file", "x.png", PNG)]).await.expect(404);
         let mut api = app.api(Role::Responder).await;
         let kept = api.post_files("/api/v1/incidents/INC-1/files", &[], &[("file", "notes.txt", b"one")]).await.expect(201).json();

@@ -2,7 +2,7 @@
 
 use faultline::accounts::Role;
 
-use crate::support::{Browser, TestApp};
+use crate::support::Browser;
 
 fn injections() -> Vec<String> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/markdown_injection.txt");
@@ -13,10 +13,10 @@ fn injections() -> Vec<String> {
 /// script and style are taken away first; text inside elements is escaped and so is not found.
 fn live_markup(page: &str) -> Option<String> {
     let lower = page.to_ascii_lowercase();
-    let own = ["<script type=\"module\" src=\"/assets/", "<link rel=\"stylesheet\" href=\"/assets/"];
+    let own = ["<script type=\"module\" src=\"/static/", "<link rel=\"stylesheet\" href=\"/static/"];
     let tags = lower.split('<').skip(1).map(|rest| rest.split('>').next().unwrap_or_default());
     for tag in tags {
-        let name: String = tag.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '/').collect();
+        let name: String = tag.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
         let full = format!("<{tag}");
         if own.iter().any(|o| full.starts_with(o)) {
             continue;
