@@ -27,9 +27,6 @@ pub enum Page {
 }
 
 impl Page {
-    pub const ALL: [Self; 7] =
-        [Self::Summary, Self::Services, Self::Teams, Self::Alerts, Self::Changes, Self::Postmortems, Self::Runbooks];
-
     /// The last part of its address.
     pub const fn key(self) -> &'static str {
         match self {
