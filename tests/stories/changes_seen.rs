@@ -17,7 +17,7 @@ async fn calls(app: &TestApp, version: &str, minute: i64, count: u64, fails_each
         .map(|i| {
             let at = start + TimeDelta::milliseconds(i64::try_from(i).unwrap() * 100);
             let seed = u64::try_from(at.as_micros()).unwrap() ^ (i << 40);
-            json!({"traceId": format!("{:016x}{i:016x}", seed), "spanId": format!("{:016x}", seed ^ 0x5555), "name": "GET /cart", "kind": 2,
+            json!({"traceId": format!("{seed:016x}{i:016x}"), "spanId": format!("{:016x}", seed ^ 0x5555), "name": "GET /cart", "kind": 2,
                 "startTimeUnixNano": (at.as_micros() * 1_000).to_string(), "endTimeUnixNano": ((at.as_micros() + ms * 1_000) * 1_000).to_string(),
                 "status": {"code": if fails_each > 0 && i % fails_each == 0 { 2 } else { 1 }}})
         })
