@@ -2,7 +2,6 @@
 
 use chrono::TimeDelta;
 
-use crate::alerts;
 use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
@@ -34,7 +33,6 @@ pub(super) async fn tell(tx: &Tx, event: &IncidentEvent, now: Timestamp) -> Resu
     told.holders.extend(said.owner.map(|email| ("owner".to_owned(), email)));
     match event.kind {
         Happened::Declared => {
-            told.roles = alerts::store::grouping::roles_to_notify(tx, incident.id.0).await?;
             told.text = join(told.text, summary(&incident));
         }
         Happened::StatusChanged | Happened::SeverityChanged | Happened::UpdatePosted => {

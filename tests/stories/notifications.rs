@@ -385,6 +385,26 @@ on_both! {
         assert_eq!(receiver.count(), 2);
     }
 
+    async fn an_update_of_the_story_is_told_and_what_completes_it_is_not(app: TestApp) {
+        let app = configured(app, |_| {});
+        let receiver = Receiver::start().await;
+        let id = declare(&app, json!({ "title": "Cart is down", "severity": "SEV1" })).await;
+        work(&app).await;
+        channel(&app, "all", "slack", &receiver.url("all"), json!({})).await;
+        let path = format!("/api/v1/incidents/{id}/timeline");
+        let now = app.state.now();
+        let at = |minutes| (now - TimeDelta::minutes(minutes)).to_rfc3339();
+        for (text, occurred_at, story) in [
+            ("The database is back.", at(1), true), ("It began here.", at(40), true), ("Restarted a pod.", at(1), false),
+        ] {
+            let entry = json!({ "text": text, "occurred_at": occurred_at, "story": story });
+            app.api(Role::Responder).await.post_json(&path, &entry).await.expect(201);
+        }
+        work(&app).await;
+        assert_eq!(receiver.count(), 1);
+        assert!(receiver.body("/all").to_string().contains("The database is back."));
+    }
+
     async fn the_confirmed_cause_goes_along_and_the_past_does_not_ring(app: TestApp) {
         let app = configured(app, |_| {});
         let receiver = Receiver::start().await;

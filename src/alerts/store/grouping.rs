@@ -113,21 +113,6 @@ fn rule_values(rule: &Rule) -> Vec<Value> {
     ]
 }
 
-/// The incident roles that the rules behind an incident's groups ask to notify.
-pub async fn roles_to_notify(db: &Db, incident_id: i64) -> Result<Vec<String>> {
-    let rows: Vec<(String,)> = db
-        .fetch_all(
-            "SELECT DISTINCT r.notify FROM alert_groups g JOIN alert_rules r ON r.name = g.rule_name \
-             WHERE g.incident_id = $1 AND r.notify <> '' ORDER BY r.notify LIMIT 50",
-            args![incident_id],
-        )
-        .await?;
-    let mut roles: Vec<String> = rows.iter().flat_map(|r| words(&r.0)).collect();
-    roles.sort();
-    roles.dedup();
-    Ok(roles)
-}
-
 /// Adds a rule behind all others.
 pub async fn insert_rule(tx: &Tx, rule: &Rule, by: &str, now: Timestamp) -> Result<i64> {
     let mut values = rule_values(rule);

@@ -9,6 +9,10 @@ use super::super::model::record::{Entry, EntryVersion};
 use super::super::model::{EntryKind, IncidentId, Layer};
 use super::super::store::timeline as store;
 use super::By;
+use super::events::{self, EventKind};
+
+/// What is written of longer ago completes the story; it is no update that others wait for.
+const NEWS: chrono::TimeDelta = chrono::TimeDelta::minutes(15);
 
 /// An entry to append.
 #[derive(Clone, Debug)]
@@ -80,6 +84,10 @@ pub async fn post(tx: &Tx, id: IncidentId, new: &NewEntry, by: &By, now: Timesta
         import_key: None,
     };
     let entry_id = append_timeline(tx, id, &entry, by, now).await?;
+    if new.layer == Layer::Story && now - new.occurred_at < NEWS {
+        let detail = serde_json::json!({ "text": new.text, "by": by.name });
+        events::record(tx, id, EventKind::UpdatePosted, &detail, now).await?;
+    }
     get(tx, id, entry_id.unwrap_or_default()).await
 }
 

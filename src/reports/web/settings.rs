@@ -97,23 +97,6 @@ impl SettingsPage {
         MilestoneName::ALL
     }
 
-    /// Name, label, what was typed, example.
-    fn text_fields(&self) -> [(&'static str, &'static str, &str, &'static str); 5] {
-        let f = &self.form;
-        [
-            ("key", "Key", &f.key, "customer-pain"),
-            ("name", "Name", &f.name, "Customer pain"),
-            ("text", "What it means", &f.text, ""),
-            ("severities", "Severities", &f.severities, "all"),
-            ("kinds", "Kinds", &f.kinds, "all"),
-        ]
-    }
-
-    /// The milestones between which it measures: name, label, what was chosen.
-    fn end_fields(&self) -> [(&'static str, &'static str, &str); 2] {
-        [("from", "From", &self.form.from), ("to", "To", &self.form.to)]
-    }
-
     fn printed(&self, row: &DefinitionRow) -> String {
         row.clone().into_definition().map_or_else(|e| e.to_string(), |d| d.printed())
     }
