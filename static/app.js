@@ -270,7 +270,7 @@ if (topics && window.EventSource) {
   const listen = () => {
     const source = new EventSource(`/live?topics=${encodeURIComponent(topics)}&since=${encodeURIComponent(since)}`);
     source.addEventListener("changed", (event) => { since = event.lastEventId || since; soon(); });
-    source.addEventListener("hello", (event) => { since = event.lastEventId || since; wait = 1_000; say("Live", "on"); });
+    source.addEventListener("open", () => { wait = 1_000; say("Live", "on"); });
     source.addEventListener("error", () => {
       if (source.readyState !== EventSource.CLOSED) { say("Reconnecting…", "wait"); return; }
       // Refused: signed out, or a proxy in the way. Ask again, ever more rarely.

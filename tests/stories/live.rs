@@ -47,7 +47,7 @@ on_both! {
         let path = ada.post_form("/incidents", &form).await.expect(303).location().to_owned();
         let mut hers = listen(&app, &ada, "incident:1").await;
         let mut his = listen(&app, &bo, "incident:1").await;
-        assert!(next(&mut hers).await.expect("greeted").contains("event: hello"));
+        assert!(next(&mut hers).await.expect("greeted").contains("event: hello\ndata: live"), "a browser drops an event without data");
         assert!(next(&mut his).await.expect("greeted").contains("event: hello"));
         let event = told(&mut ada, &path, &mut hers).await.expect("told");
         assert!(event.contains("event: changed") && event.contains("incident:1"), "{event}");

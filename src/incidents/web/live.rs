@@ -48,7 +48,8 @@ pub(super) async fn stream(
     let topics: Arc<[String]> = query.topics.split_whitespace().take(MAX_TOPICS).map(str::to_owned).collect();
     let last_seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(Mark::parse);
     // Without an id: what was missed is told after it, and a break in between must not skip that.
-    let hello = Event::default().event("hello").data("");
+    // With data: a browser drops an event that has none.
+    let hello = Event::default().event("hello").data("live");
     let (receiver, missed) = state.db.subscribe_since(last_seen.or_else(|| Mark::parse(&query.since)));
     let missed = match missed {
         Missed::Notices(notices) => notices.into_iter().map(Ok).collect(),
