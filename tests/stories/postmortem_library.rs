@@ -51,7 +51,7 @@ on_both! {
 
     async fn the_library_is_sorted_by_cause_and_tag_and_shows_what_comes_back(app: TestApp) {
         let mut ada = app.browser(Role::Responder).await;
-        for title in ["Cart fails", "Cart is slow"] {
+        for title in ["Cart fails", "Cart is sluggish"] {
             let id = declared(&app, title, false).await;
             let path = format!("/incidents/{id}/postmortem");
             ada.post_form(&path, &[]).await.redirects_to(&path);
@@ -61,10 +61,10 @@ on_both! {
         ada.post_form("/incidents/INC-1/postmortem/sections/root_cause", &[("body", "The zeppelin was full."), ("base", "1")]).await;
         let page = ada.get("/postmortems").await.expect(200);
         page.contains("What keeps coming back").contains("Capacity or load</strong> at <code>cart</code>").contains("2 incidents").contains("retry-storm");
-        ada.get("/postmortems?cause=capacity&tag=cache").await.expect(200).contains("Cart fails").contains("Cart is slow");
+        ada.get("/postmortems?cause=capacity&tag=cache").await.expect(200).contains("Cart fails").contains("Cart is sluggish");
         ada.get("/postmortems?cause=data").await.expect(200).contains("No postmortem matches");
-        ada.get("/postmortems?q=zeppelin").await.expect(200).contains("Cart fails").lacks("Cart is slow");
-        ada.get("/postmortems?q=slow").await.expect(200).lacks("Cart fails").contains("Cart is slow");
+        ada.get("/postmortems?q=zeppelin").await.expect(200).contains("Cart fails").lacks("Cart is sluggish");
+        ada.get("/postmortems?q=sluggish").await.expect(200).lacks("Cart fails").contains("Cart is sluggish");
         let mut api = app.api(Role::Responder).await;
         assert_eq!(api.get("/api/v1/postmortems?tag=cache").await.expect(200).json()["items"][0]["cause"], "capacity");
         let put = axum::http::Method::PUT;
