@@ -23,7 +23,6 @@ use axum::http::Request;
 use faultline::accounts::{self, Actor, Role, Scope};
 use faultline::clock::{Clock, Timestamp};
 use faultline::config::{Config, Settings};
-use faultline::db::Db;
 use faultline::random::Random;
 use faultline::reports::{Ledger, jobs};
 use faultline::state::AppState;

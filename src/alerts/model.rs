@@ -194,7 +194,9 @@ pub struct AlertEvent {
 
 impl AlertEvent {
     /// A firing event with this key and title and nothing else known.
+    /// A sender that gives no words still gets a line that can be read and clicked.
     pub fn new(key: DedupKey, title: String) -> Self {
+        let title = if title.trim().is_empty() { "Alert without a title".to_owned() } else { title };
         Self {
             key,
             status: AlertStatus::Firing,

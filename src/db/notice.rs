@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn marks_are_read_as_they_are_printed() {
-        let mark = Mark { run: 0xc0ffee, number: 7 };
+        let mark = Mark { run: 0x00c0_ffee, number: 7 };
         assert_eq!(Mark::parse(&mark.to_string()), Some(mark));
         for junk in ["", "7", "x-1", "1-x", "-", "ffffffffff-1"] {
             assert_eq!(Mark::parse(junk), None, "{junk}");

@@ -47,7 +47,7 @@ pub async fn run_once(state: &AppState, courier: &Courier) -> Result<usize> {
 /// Rounds until the process ends: when something is queued, and every second for what is due again.
 pub fn spawn(state: AppState, courier: Courier) {
     const PAUSE: Duration = Duration::from_secs(1);
-    const BETWEEN_PRUNES: Duration = Duration::from_secs(600);
+    const BETWEEN_PRUNES: Duration = Duration::from_mins(10);
     tokio::spawn(async move {
         let mut notices = state.db.subscribe();
         let free = Arc::new(Semaphore::new(AT_ONCE));

@@ -16,8 +16,12 @@ fn live_markup(page: &str) -> Option<String> {
     let own = ["<script type=\"module\" src=\"/static/", "<link rel=\"stylesheet\" href=\"/static/"];
     let tags = lower.split('<').skip(1).map(|rest| rest.split('>').next().unwrap_or_default());
     for tag in tags {
-        let name: String = tag.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
+        let name: String = tag.chars().take_while(char::is_ascii_alphanumeric).collect();
         let full = format!("<{tag}");
+        // An end tag alone does nothing, and our own script has one.
+        if tag.starts_with('/') {
+            continue;
+        }
         if own.iter().any(|o| full.starts_with(o)) {
             continue;
         }

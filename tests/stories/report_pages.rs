@@ -174,6 +174,8 @@ on_both! {
         assert_eq!(frozen["items"][0]["incidents"], 1);
         let event: String = app.state.db.fetch_scalar("SELECT event FROM outbox_events WHERE event LIKE '%report.ready%'", args![]).await.unwrap();
         assert!(event.contains("/reports/frozen/1") && event.contains("Time to resolve"), "{event}");
+        // The first session is over by now.
+        let mut browser = app.browser(Role::Commander).await;
         browser.get("/reports/settings").await.expect(200).contains("next at 2027-01-01 00:00 UTC");
         browser.post_form("/reports/settings/schedules/1/stop", &[]).await.expect(303);
         app.advance(TimeDelta::days(40));

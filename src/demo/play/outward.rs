@@ -87,7 +87,7 @@ impl Player<'_> {
             let team = oncall::create(tx, &input, &chief, year.start).await?;
             if *name == "Payments" {
                 let swap = OverrideInput {
-                    email: PEOPLE[12].email.to_owned(),
+                    email: PEOPLE[4].email.to_owned(),
                     from: (year.end - TimeDelta::hours(5)).to_rfc3339(),
                     until: (year.end + TimeDelta::hours(19)).to_rfc3339(),
                 };

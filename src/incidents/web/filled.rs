@@ -57,14 +57,14 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<T> {
 
 async fn collect(mut parts: Multipart) -> Result<(Vec<(String, String)>, Vec<Upload>)> {
     let (mut pairs, mut files) = (Vec::new(), Vec::new());
-    while let Some(field) = parts.next_field().await.map_err(broken)? {
+    while let Some(field) = parts.next_field().await.map_err(|e| broken(&e))? {
         let name = field.name().unwrap_or_default().to_owned();
         let Some(file_name) = field.file_name().map(str::to_owned) else {
-            pairs.push((name, field.text().await.map_err(broken)?));
+            pairs.push((name, field.text().await.map_err(|e| broken(&e))?));
             continue;
         };
         let claimed = field.content_type().unwrap_or_default().to_owned();
-        let bytes = field.bytes().await.map_err(broken)?;
+        let bytes = field.bytes().await.map_err(|e| broken(&e))?;
         // A file box that was left empty is sent without a name and without bytes.
         if !(file_name.is_empty() && bytes.is_empty()) {
             files.push(Upload::new(&file_name, &claimed, bytes.to_vec()));
@@ -73,7 +73,7 @@ async fn collect(mut parts: Multipart) -> Result<(Vec<(String, String)>, Vec<Upl
     Ok((pairs, files))
 }
 
-fn broken(error: MultipartError) -> Error {
+fn broken(error: &MultipartError) -> Error {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return Error::TooLarge { limit: UPLOAD_LIMIT };
     }

@@ -65,9 +65,9 @@ pub(super) struct Load {
 }
 
 impl Load {
-    fn new(due: Vec<Due>, message_id: String) -> Result<Self> {
+    fn new(due: &[Due], message_id: String) -> Result<Self> {
         let mut told = std::collections::BTreeSet::new();
-        for d in &due {
+        for d in due {
             told.extend(serde_json::from_str::<Vec<String>>(&d.told)?);
         }
         let attempts = due.iter().map(|d| d.attempts).max().unwrap_or_default();
@@ -88,7 +88,7 @@ async fn next_load(state: &AppState, tx: &Tx, channel: &Channel, now: Timestamp)
     let Some(first) = due.first() else { return Ok(None) };
     if !first.message_id.is_empty() {
         let id = first.message_id.clone();
-        return Load::new(store::deliveries::of_message(tx, &id).await?, id).map(Some);
+        return Load::new(&store::deliveries::of_message(tx, &id).await?, id).map(Some);
     }
     due.retain(|d| d.message_id.is_empty());
     if channel.digest {
@@ -105,7 +105,7 @@ async fn next_load(state: &AppState, tx: &Tx, channel: &Channel, now: Timestamp)
     }
     let id = new_message_id(&state.random);
     store::deliveries::set_message(tx, &due.iter().map(|d| d.id).collect::<Vec<_>>(), &id).await?;
-    Load::new(due, id).map(Some)
+    Load::new(&due, id).map(Some)
 }
 
 enum Pace {

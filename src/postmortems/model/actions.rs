@@ -76,8 +76,8 @@ fn key_of(url: &url::Url) -> String {
 fn is_jira_key(text: &str) -> bool {
     text.split_once('-').is_some_and(|(project, number)| {
         project.len() >= 2
-            && project.chars().all(|c| c.is_ascii_alphanumeric())
-            && project.starts_with(|c: char| c.is_ascii_alphabetic())
+            // Trackers allow digits in a project's key, but `v1-2` is a version far more often.
+            && project.chars().all(|c| c.is_ascii_alphabetic())
             && !number.is_empty()
             && number.chars().all(|c| c.is_ascii_digit())
     })

@@ -14,7 +14,9 @@ pub fn encode(block: &Block) -> Vec<u8> {
     number(&mut out, block.sets.len() as u64);
     for set in &block.sets {
         number(&mut out, set.len() as u64);
-        set.iter().for_each(|id| signed(&mut out, *id));
+        for id in set {
+            signed(&mut out, *id);
+        }
     }
     number(&mut out, block.names.len() as u64);
     for name in &block.names {
@@ -65,7 +67,6 @@ fn times(out: &mut Vec<u8>, times: &Times) {
 
 fn number(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
-        #[expect(clippy::cast_possible_truncation, reason = "seven bits")]
         out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;
     }

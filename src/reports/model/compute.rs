@@ -37,7 +37,7 @@ impl Share {
 
     /// In percent, rounded; none of nothing.
     pub const fn percent(self) -> Option<usize> {
-        if self.of == 0 { None } else { Some((self.part * 100 + self.of / 2) / self.of) }
+        (self.part * 100 + self.of / 2).checked_div(self.of)
     }
 }
 

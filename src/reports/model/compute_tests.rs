@@ -32,8 +32,9 @@ fn everything() -> Eyes {
 
 /// Services 1 to 4: a and b of team one, c and d of none; tiers 1 to 4.
 fn snapshot(incidents: Vec<Loose>) -> Snapshot {
-    let service =
-        |id: i64, slug: &str, team: &str| (id, Service { slug: slug.into(), team: team.into(), tier: id as u8 });
+    let service = |id: i64, slug: &str, team: &str| {
+        (id, Service { slug: slug.into(), team: team.into(), tier: u8::try_from(id).unwrap() })
+    };
     let services = [service(1, "a", "one"), service(2, "b", "one"), service(3, "c", ""), service(4, "d", "")];
     // Two blocks, so that what stands once per block is looked up in the right one.
     let (odd, even): (Vec<_>, Vec<_>) = incidents.into_iter().partition(|i| i.fact.number % 2 == 1);
@@ -225,9 +226,13 @@ fn keys_of(incident: &Loose, anchor: i64, scope: &Scope) -> Vec<String> {
     let or_none = |list: Vec<String>| if list.is_empty() { vec!["(none)".to_owned()] } else { list };
     let named = |text: &String| or_none(if text.is_empty() { vec![] } else { vec![text.clone()] });
     match scope.group_by {
-        GroupBy::Service => {
-            or_none(incident.services.iter().map(|id| ["a", "b", "c", "d"][*id as usize - 1].to_owned()).collect())
-        }
+        GroupBy::Service => or_none(
+            incident
+                .services
+                .iter()
+                .map(|id| ["a", "b", "c", "d"][usize::try_from(*id).unwrap() - 1].to_owned())
+                .collect(),
+        ),
         GroupBy::Team => or_none(incident.services.iter().filter(|id| **id < 3).map(|_| "one".to_owned()).collect()),
         GroupBy::Tier => or_none(incident.services.iter().map(i64::to_string).collect()),
         GroupBy::Severity => vec![format!("SEV{}", incident.fact.severity)],

@@ -163,9 +163,12 @@ fn figures(before: &Sheet, now: &Sheet) -> Vec<Figure> {
         .iter()
         .filter_map(|old| {
             let new = now.numbers.iter().find(|n| n.key == old.key)?;
-            let shown = |n: &super::sheet::Number| match n.detail.is_empty() {
-                true => n.value.text.clone(),
-                false => format!("{} ({})", n.value.text, n.detail.join(", ")),
+            let shown = |n: &super::sheet::Number| {
+                if n.detail.is_empty() {
+                    n.value.text.clone()
+                } else {
+                    format!("{} ({})", n.value.text, n.detail.join(", "))
+                }
             };
             let differs = old.value.number != new.value.number || old.detail != new.detail;
             differs.then(|| Figure { label: old.label.clone(), before: shown(old), now: shown(new) })

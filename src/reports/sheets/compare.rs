@@ -128,7 +128,7 @@ fn difference(first: Share, second: Share) -> String {
     let (a, b) = (first.of as f64, second.of as f64);
     let (p, q) = (first.part as f64 / a, second.part as f64 / b);
     let error = (p * (1.0 - p) / a + q * (1.0 - q) / b).sqrt();
-    if (q - p).abs() <= 1.96 * error || error == 0.0 && p == q {
+    if (q - p).abs() <= 1.96 * error {
         "no detectable change".into()
     } else {
         format!("{:+.0} points", (q - p) * 100.0)

@@ -59,7 +59,7 @@ pub fn target(question: &Question, place: usize) -> Option<f64> {
 }
 
 /// Every counted incident as a dot, by severity.
-pub fn strip(overview: &Overview, drawn: usize, titles: &HashMap<i64, String>) -> Option<Scene> {
+pub(crate) fn strip(overview: &Overview, drawn: usize, titles: &HashMap<i64, String>) -> Option<Scene> {
     let definition = overview.question.definitions.get(drawn)?;
     let mut strips: BTreeMap<u8, Vec<Dot>> = BTreeMap::new();
     for (number, severity, micros) in &overview.dots {

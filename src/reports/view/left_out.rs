@@ -56,7 +56,7 @@ pub fn left_out(excluded: &[Excluded], definitions: &[Definition], shown: usize)
 }
 
 /// Fills in the titles.
-pub fn name(left_out: &mut [LeftOut], titles: &HashMap<i64, String>) {
+pub(crate) fn name(left_out: &mut [LeftOut], titles: &HashMap<i64, String>) {
     for (number, title) in left_out.iter_mut().flat_map(|l| &mut l.incidents) {
         title.clone_from(titles.get(number).unwrap_or(&String::new()));
     }

@@ -54,7 +54,7 @@ pub struct Cell {
 impl Cell {
     pub fn of(summary: Option<&Summary>, within: Option<Share>, href: String) -> Self {
         let within = within.filter(|s| s.of > 0).map(share).unwrap_or_default();
-        let Some(s) = summary else { return Self { href, within, ..Self::default() } };
+        let Some(s) = summary else { return Self { within, href, ..Self::default() } };
         Self {
             n: s.n,
             p50: duration(s.p50),

@@ -36,8 +36,8 @@ const MAX_PAGES: usize = 200;
 pub(super) async fn fetch(caller: &Caller<'_>, wanted: &Wanted) -> Result<Found, Fault> {
     let rows = table(caller, "spans", &SPAN_FIELDS, wanted).await?;
     let mut resources = HashMap::new();
-    let mut found = Found::default();
-    found.spans = rows.iter().filter_map(|row| span_of(row, wanted, &mut resources)).collect();
+    let spans = rows.iter().filter_map(|row| span_of(row, wanted, &mut resources)).collect();
+    let mut found = Found { spans, ..Found::default() };
     let unread = rows.len() - found.spans.len();
     if unread > 0 {
         found.remark = format!("{unread} spans could not be read. ");
@@ -111,7 +111,7 @@ fn resource_of(row: &Json, pool: &mut HashMap<String, Arc<Resource>>) -> Arc<Res
 /// Seconds since 1970 with a fraction, or a time in words.
 fn time_at(row: &Json, fields: &[&str]) -> Option<i64> {
     // A double holds microseconds of this century exactly, nanoseconds not.
-    let seconds = number_at(row, fields).map(|s| nanos((s * 1e6).round(), 1e3));
+    let seconds = number_at(row, fields).map(|s| nanos((s * 1e6).round(), 1.0).saturating_mul(1_000));
     seconds.or_else(|| Timestamp::parse(&text_at(row, fields)).map(|t| t.as_micros().saturating_mul(1_000)))
 }
 

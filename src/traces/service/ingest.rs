@@ -113,7 +113,9 @@ impl SpanStore {
         };
         if let Err(error) = written.await {
             tracing::warn!(%error, "counts of deliveries could not be written; they are kept for the next time");
-            taken.into_iter().for_each(|(source, counted)| self.count(&source, counted));
+            for (source, counted) in taken {
+                self.count(&source, counted);
+            }
         }
     }
 
@@ -208,7 +210,9 @@ impl SpanStore {
         let outcome = self.try_commit(parts, names, &counted).await;
         if outcome.is_err() {
             *names = Names::default();
-            counted.into_iter().for_each(|(source, counted)| self.count(&source, counted));
+            for (source, counted) in counted {
+                self.count(&source, counted);
+            }
         }
         outcome
     }
