@@ -21,6 +21,7 @@ before(async () => {
   await setUp(page, faultline);
   await page.close();
   api = await token(faultline, "api");
+  await call("POST", "/services", { slug: "cart", name: "Cart", tier: "1", owner_team: "shop" });
   for (const [email, role] of [["bob@example.org", "responder"], ["cleo@example.org", "commander"]]) {
     await command(faultline.env, ["user", "add", email, "--role", role], `${PASSWORD}\n`);
   }

@@ -85,7 +85,7 @@ test("two edits of one text: the second is told, and both texts are shown", asyn
   assert.equal(await grace.getByLabel("Summary").inputValue(), "Grace's words");
   await grace.getByLabel("Summary").fill("Ada's words, and Grace's");
   await grace.getByRole("button", { name: "Save" }).click();
-  await ada.locator(".prose", { hasText: "Ada's words, and Grace's" }).waitFor();
+  await ada.locator(".prose", { hasText: /Ada.s words, and Grace.s/ }).waitFor();
 });
 
 test("a page that was away catches up", async () => {
@@ -124,10 +124,10 @@ test("an image is pasted into the box and stands in the entry", async () => {
 
 test("a huge paste is refused before it is sent, and kept", async () => {
   const { ada } = await together("Log flood");
-  await ada.locator("#entry-text").evaluate((box) => { box.value = "x".repeat(100 * 1024 * 1024); });
+  await ada.locator("#entry-text").evaluate((box) => { box.value = "x".repeat(8 * 1024 * 1024); });
   await ada.getByRole("button", { name: "Add", exact: true }).last().click();
   assert.match(await ada.locator("#entry-text").evaluate((box) => box.validationMessage), /at most 20,000 are kept/);
-  assert.equal(await ada.locator("#entry-text").evaluate((box) => box.value.length), 100 * 1024 * 1024);
+  assert.equal(await ada.locator("#entry-text").evaluate((box) => box.value.length), 8 * 1024 * 1024);
 });
 
 test("without scripts the box and its commands work, too", async () => {

@@ -83,10 +83,10 @@ test("the palette is reached, read and left by keyboard", async () => {
   await page.keyboard.press("Enter");
   await page.waitForURL(/\/incidents\/INC-1$/);
   await page.keyboard.press("Control+k");
-  await page.getByRole("combobox").fill("INC-1");
+  await page.getByRole("combobox", { name: "Go to, or search" }).fill("INC-1");
   await page.getByRole("option", { name: /go to/ }).waitFor();
   await page.keyboard.press("Escape");
-  assert.equal(await page.locator("dialog.palette").count(), 0);
+  await page.locator("dialog.palette").waitFor({ state: "hidden" });
 });
 
 test("nothing went wrong in the browser", () => assert.deepEqual(problems, []));
