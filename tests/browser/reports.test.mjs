@@ -91,18 +91,4 @@ test("the pages of reports work at the width of a phone and without scripts", as
   await page.getByRole("heading", { name: "By service" }).waitFor();
 });
 
-test("an embedded chart shows in another page's frame, the rest of Faultline does not", async () => {
-  const page = await browser.newPage();
-  await signIn(page, faultline);
-  await page.goto(`${faultline.url}/reports`);
-  await page.getByRole("button", { name: "Make a chart to embed" }).click();
-  const address = /http\S+\/embed\/chart\/[0-9a-f]+/.exec(await page.locator(".flash").textContent())[0];
-  const path = new URL(address).pathname;
-  const host = await browser.newPage();
-  await host.setContent(`<iframe src="${faultline.url}${path}" width="800" height="400"></iframe>`);
-  await host.frameLocator("iframe").locator("svg").waitFor();
-  const login = await host.request.get(`${faultline.url}/login`);
-  assert.match(login.headers()["content-security-policy"], /frame-ancestors 'none'/);
-});
-
 test("the browser complained about nothing", () => assert.deepEqual(problems, []));
