@@ -149,6 +149,12 @@ const openPalette = () => {
     }
   });
   dialog.addEventListener("close", () => dialog.remove());
+  // A search field takes Escape to empty itself; here it means to leave.
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    dialog.close();
+  });
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   show(commands(""));
   dialog.showModal();
