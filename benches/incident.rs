@@ -13,7 +13,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Request;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use faultline::accounts::{self, Role};
+use faultline::accounts::Role;
 use faultline::clock::{Clock, Timestamp};
 use faultline::config::{Config, Settings};
 use faultline::db::{Db, DbUrl};
@@ -24,6 +24,9 @@ use tower::ServiceExt;
 
 /// Largest page, in bytes before compression.
 const LARGEST: usize = 300_000;
+
+#[path = "support/session.rs"]
+mod session;
 
 struct Prepared {
     state: AppState,
@@ -44,7 +47,6 @@ async fn prepare(entries: usize) -> Prepared {
     };
     let by = By::system("bench");
     let tx = state.db.begin().await.expect("a transaction");
-    let user = accounts::service::add_person(&tx, now, "ada@example.org", "Ada", Role::Commander).await.expect("added");
     let input = DeclareInput { title: "Checkout fails".into(), severity: "SEV1".into(), ..DeclareInput::default() };
     let declare = input.normalize(now, Source::Person).expect("a declaration");
     let incident = incidents::declare(&tx, &declare, &by, now).await.expect("declared");
@@ -62,8 +64,8 @@ async fn prepare(entries: usize) -> Prepared {
         incidents::append_timeline(&tx, incident, &entry, &by, now).await.expect("written");
     }
     tx.commit().await.expect("committed");
-    let secret = accounts::service::open_session(&state, user, "bench").await.expect("a session");
-    Prepared { state, cookie: format!("faultline={secret}"), incident, _folder: folder }
+    let cookie = session::cookie(&state, Role::Commander).await;
+    Prepared { state, cookie, incident, _folder: folder }
 }
 
 fn pages(c: &mut Criterion) {

@@ -12,113 +12,40 @@
     reason = "a bench that cannot run says why; the place of a percentile lies within the list"
 )]
 
-use std::io::Write;
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use tokio::sync::broadcast;
 
-const PASSWORD: &str = "violet anchor drum 7";
+#[path = "support/server.rs"]
+mod server;
+use server::{Server, post};
+
 /// What stands for "never" in the lists of times.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn faultline(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_faultline"));
-    command
-        .args(args)
-        .env("FAULTLINE_DATABASE_URL", format!("sqlite:{}", folder.join("bench.db").display()))
-        .env("FAULTLINE_LOG", "warn");
-    command
-}
-
-fn memory_kib(pid: u32, what: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find(|l| l.starts_with(what)).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or_default()
-}
 
 fn number(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
 }
 
-fn add_person(folder: &Path) {
-    let mut child = faultline(folder, &["user", "add", "ada@example.org", "--role", "commander"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("user add runs");
-    child.stdin.take().expect("its input").write_all(format!("{PASSWORD}\n").as_bytes()).expect("written");
-    assert!(child.wait().expect("ended").success(), "user add failed");
-}
-
 fn main() {
     let (watchers, updates) = (number("FAULTLINE_BENCH_WATCHERS", 500), number("FAULTLINE_BENCH_UPDATES", 20));
     let folder = tempfile::tempdir().expect("a temporary folder");
-    add_person(folder.path());
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
-    let address = format!("127.0.0.1:{port}");
-    let child =
-        faultline(folder.path(), &["serve", "--listen", &address]).stdout(Stdio::null()).spawn().expect("serve starts");
-    let server = Server(child);
-    let pid = server.0.id();
+    server::add_person(folder.path());
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let base = format!("http://{address}");
-        let client = signed_in(&base).await;
-        println!("memory before anybody watches: {} KiB", memory_kib(pid, "VmRSS:"));
-        let figures = watch(&client, &base, watchers, updates).await;
+        let server = Server::start(folder.path()).await;
+        let client = server.sign_in().await;
+        println!("memory before anybody watches: {} KiB", server.memory_kib("VmRSS:"));
+        let figures = watch(&client, &server.base, watchers, updates).await;
         report("told", &figures.told, watchers * updates);
         report("new page in hand", &figures.seen, watchers * updates);
         println!(
             "memory with {watchers} watchers: {} KiB, at most {} KiB",
-            memory_kib(pid, "VmRSS:"),
-            memory_kib(pid, "VmHWM:")
+            server.memory_kib("VmRSS:"),
+            server.memory_kib("VmHWM:")
         );
     });
-}
-
-/// A client with the cookie of a session.
-async fn signed_in(base: &str) -> reqwest::Client {
-    let plain = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
-    let began = Instant::now();
-    while plain.get(format!("{base}/healthz")).send().await.is_err() {
-        assert!(began.elapsed() < Duration::from_secs(30), "the server does not answer");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let body = format!("email=ada%40example.org&password={}", PASSWORD.replace(' ', "+"));
-    let answer = post(&plain, &format!("{base}/login"), body).await;
-    let cookies = answer.headers().get_all("set-cookie").iter().filter_map(|c| c.to_str().ok());
-    let session = cookies.filter_map(|c| c.split(';').next()).find(|c| c.starts_with("faultline=")).expect("a session");
-    let mut headers = reqwest::header::HeaderMap::new();
-    headers.insert("cookie", session.parse().expect("a cookie"));
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .default_headers(headers)
-        .build()
-        .expect("a client")
-}
-
-async fn post(client: &reqwest::Client, url: &str, body: String) -> reqwest::Response {
-    client
-        .post(url)
-        .header("content-type", "application/x-www-form-urlencoded")
-        .header("sec-fetch-site", "same-origin")
-        .body(body)
-        .send()
-        .await
-        .expect("an answer")
 }
 
 #[derive(Default)]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Request;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use faultline::accounts::{self, Actor, Role, Scope};
+use faultline::accounts::Role;
 use faultline::clock::{Clock, Timestamp};
 use faultline::config::{Config, Settings};
 use faultline::db::{Db, DbUrl};
@@ -21,17 +21,19 @@ use faultline::random::Random;
 use faultline::state::AppState;
 use tower::ServiceExt;
 
-const PAGES: [(&str, &str); 5] = [
+#[path = "support/session.rs"]
+mod session;
+
+const PAGES: [(&str, &str); 4] = [
     ("list", "/incidents"),
     ("search", "/incidents?q=requests&severity=SEV1"),
     ("incident", "/incidents/INC-1"),
     ("report", "/reports"),
-    ("api", "/api/v1/incidents?limit=50"),
 ];
 
 struct Prepared {
     state: AppState,
-    bearer: String,
+    cookie: String,
     _folder: tempfile::TempDir,
 }
 
@@ -49,10 +51,8 @@ async fn prepare(generated: usize) -> Prepared {
     if generated > 0 {
         faultline::demo::bulk::fill(&state.db, generated, 10, end).await.expect("generated");
     }
-    let (_, bearer) = accounts::service::add_token(&state, &Actor::system(), "bench", Scope::Api, Role::Admin)
-        .await
-        .expect("a token");
-    Prepared { state, bearer, _folder: folder }
+    let cookie = session::cookie(&state, Role::Admin).await;
+    Prepared { state, cookie, _folder: folder }
 }
 
 fn pages(c: &mut Criterion) {
@@ -68,7 +68,7 @@ fn pages(c: &mut Criterion) {
                 b.iter(|| {
                     runtime.block_on(async {
                         let request = Request::get(path)
-                            .header("authorization", format!("Bearer {}", prepared.bearer))
+                            .header("cookie", &prepared.cookie)
                             .body(Body::empty())
                             .expect("a request");
                         let answer = router.clone().oneshot(request).await.expect("an answer");

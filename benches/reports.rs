@@ -30,6 +30,8 @@ use tower::ServiceExt;
 
 #[path = "../tests/support/database.rs"]
 mod database;
+#[path = "support/session.rs"]
+mod session;
 use database::Backend;
 
 const END: &str = "2026-11-23T13:45:00Z";
@@ -66,6 +68,21 @@ fn main() {
     }
 }
 
+struct AskedAs {
+    cookie: String,
+    authorization: String,
+}
+
+impl AskedAs {
+    async fn new(state: &AppState) -> Self {
+        let (_, token) = accounts::service::add_token(state, &Actor::system(), "bench", Scope::Api, Role::Admin)
+            .await
+            .expect("a token");
+        let cookie = session::cookie(state, Role::Admin).await;
+        Self { cookie, authorization: format!("Bearer {token}") }
+    }
+}
+
 fn number(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
 }
@@ -85,23 +102,21 @@ async fn measure(backend: Backend, many: usize, rounds: usize) {
     let started = Instant::now();
     jobs::run_once(&state).await.expect("folded");
     println!("{backend:?}: folded in {:.1} s", started.elapsed().as_secs_f64());
-    let (_, bearer) = accounts::service::add_token(&state, &Actor::system(), "bench", Scope::Api, Role::Admin)
-        .await
-        .expect("a token");
+    let asked_as = AskedAs::new(&state).await;
 
     let before = resident();
     let mut cold = Vec::new();
     for _ in 0..rounds {
         // A process that has just started: nothing of the ledger is in memory yet.
         let router = faultline::app::router_with(state.clone(), Ledger::new());
-        cold.push(timed(&router, OVERVIEW, &bearer).await);
+        cold.push(timed(&router, OVERVIEW, &asked_as).await);
     }
     print("overview, cold", backend, &mut cold);
     let router = faultline::app::router_with(state.clone(), Ledger::new());
-    timed(&router, OVERVIEW, &bearer).await;
+    timed(&router, OVERVIEW, &asked_as).await;
     let mut warm = Vec::new();
     for _ in 0..rounds * 5 {
-        warm.push(timed(&router, OVERVIEW, &bearer).await);
+        warm.push(timed(&router, OVERVIEW, &asked_as).await);
     }
     print("overview, warm", backend, &mut warm);
     let mut fresh = Vec::new();
@@ -109,18 +124,18 @@ async fn measure(backend: Backend, many: usize, rounds: usize) {
         // Loaded, but never asked: another severity mix and length each time.
         let path =
             format!("{OVERVIEW}&severity=SEV{},SEV{}&hours=clock&tier={}", i % 4 + 1, (i + 1) % 4 + 1, i / 4 % 4 + 1);
-        fresh.push(timed(&router, &path, &bearer).await);
+        fresh.push(timed(&router, &path, &asked_as).await);
     }
     print("overview, warm ledger and a new question", backend, &mut fresh);
-    edited(&state, &router, &bearer, backend, rounds).await;
+    edited(&state, &router, &asked_as, backend, rounds).await;
     println!("{backend:?}: memory {:.0} MB, {:.0} MB before the reports", resident(), before);
     if backend == Backend::Postgres {
-        by_hand(&state, &router, &bearer, rounds, median(&mut cold), median(&mut warm)).await;
+        by_hand(&state, &router, &asked_as, rounds, median(&mut cold), median(&mut warm)).await;
     }
 }
 
 /// Each answer after one incident was changed.
-async fn edited(state: &AppState, router: &axum::Router, bearer: &str, backend: Backend, rounds: usize) {
+async fn edited(state: &AppState, router: &axum::Router, asked_as: &AskedAs, backend: Backend, rounds: usize) {
     let mut times = Vec::new();
     for i in 0..rounds {
         let tx = state.db.begin().await.expect("a transaction");
@@ -128,13 +143,13 @@ async fn edited(state: &AppState, router: &axum::Router, bearer: &str, backend: 
             .await
             .expect("changed");
         tx.commit().await.expect("committed");
-        times.push(timed(router, OVERVIEW, bearer).await);
+        times.push(timed(router, OVERVIEW, asked_as).await);
     }
     print("overview, after an edit", backend, &mut times);
 }
 
 /// The statement by hand over the same rows, and whether both agree.
-async fn by_hand(state: &AppState, router: &axum::Router, bearer: &str, rounds: usize, cold: f64, warm: f64) {
+async fn by_hand(state: &AppState, router: &axum::Router, asked_as: &AskedAs, rounds: usize, cold: f64, warm: f64) {
     let (from, to) = (
         Timestamp::parse("2016-11-01T00:00:00Z").expect("a time"),
         Timestamp::parse("2026-11-24T00:00:00Z").expect("a time"),
@@ -149,7 +164,7 @@ async fn by_hand(state: &AppState, router: &axum::Router, bearer: &str, rounds: 
     print("one hand-written statement", Backend::Postgres, &mut times);
     let hand = median(&mut times);
     println!("ratio to the statement by hand: cold {:.2}, warm {:.4}", cold / hand, warm / hand);
-    let answer = request(router, FIGURES, bearer).await;
+    let answer = request(router, FIGURES, asked_as).await;
     let answer: serde_json::Value = serde_json::from_slice(&answer).expect("JSON");
     let f = figures.expect("at least one round");
     for (measure, p50, p95) in [("mttd", f.0, f.1), ("mtta", f.2, f.3), ("mttm", f.4, f.5), ("mttr", f.6, f.7)] {
@@ -161,18 +176,23 @@ async fn by_hand(state: &AppState, router: &axum::Router, bearer: &str, rounds: 
     println!("the figures agree");
 }
 
-async fn request(router: &axum::Router, path: &str, bearer: &str) -> Vec<u8> {
-    let request =
-        Request::get(path).header("authorization", format!("Bearer {bearer}")).body(Body::empty()).expect("a request");
+async fn request(router: &axum::Router, path: &str, asked_as: &AskedAs) -> Vec<u8> {
+    // Pages take a session, the API a token.
+    let (header, value) = if path.starts_with("/api/") {
+        ("authorization", &asked_as.authorization)
+    } else {
+        ("cookie", &asked_as.cookie)
+    };
+    let request = Request::get(path).header(header, value).body(Body::empty()).expect("a request");
     let answer = router.clone().oneshot(request).await.expect("an answer");
     assert_eq!(answer.status(), 200, "{path}");
     http_body_util::BodyExt::collect(answer.into_body()).await.expect("a body").to_bytes().to_vec()
 }
 
 /// Milliseconds until the whole page is there.
-async fn timed(router: &axum::Router, path: &str, bearer: &str) -> f64 {
+async fn timed(router: &axum::Router, path: &str, asked_as: &AskedAs) -> f64 {
     let started = Instant::now();
-    request(router, path, bearer).await;
+    request(router, path, asked_as).await;
     started.elapsed().as_secs_f64() * 1e3
 }
 

@@ -8,7 +8,12 @@
 //! Arize Phoenix.
 //!
 //! A plain program instead of criterion: one run takes minutes, and its figures are rates.
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench prints, and stops when it cannot start")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a bench prints, and stops when it cannot start"
+)]
 #![allow(missing_docs)]
 
 use std::sync::Arc;

@@ -100,7 +100,7 @@ async fn tell(deploy: &Deploy, base_url: &str) -> Result<()> {
     if !url::Url::parse(base).is_ok_and(|u| matches!(u.scheme(), "http" | "https")) {
         return Err(Error::invalid("url", format!("'{base}' is not an http:// or https:// address")));
     }
-    let client = reqwest::Client::builder()
+    let client = crate::outbound::http_builder()
         .timeout(Duration::from_secs(15))
         .build()
         .map_err(|e| Error::Internal(format!("preparing the request: {e}")))?;

@@ -91,6 +91,14 @@ pub enum OutboundError {
     Failed(String),
 }
 
+/// The one way to start an HTTP client of any kind: reqwest is built without cryptography of its own,
+/// so that the ring which the database and mail use serves for it too.
+pub fn http_builder() -> reqwest::ClientBuilder {
+    // An error says that a provider is installed already, which is what is wanted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+}
+
 /// Cheap to clone; one for the process.
 #[derive(Clone, Debug)]
 pub struct Outbound {
@@ -102,7 +110,7 @@ impl Outbound {
     /// `Err` when the machine's TLS roots cannot be loaded.
     pub fn new(policy: Policy) -> Result<Self, OutboundError> {
         let policy = Arc::new(policy);
-        let client = reqwest::Client::builder()
+        let client = http_builder()
             .user_agent(USER_AGENT)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()

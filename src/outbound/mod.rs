@@ -8,4 +8,4 @@ pub mod address;
 mod client;
 
 pub use address::{AddressClass, Policy, Refusal, classify};
-pub use client::{Answer, Outbound, OutboundError, Request};
+pub use client::{Answer, Outbound, OutboundError, Request, http_builder};
