@@ -36,6 +36,7 @@ fn main() {
     runtime.block_on(async {
         let server = Server::start(folder.path()).await;
         let client = server.sign_in().await;
+        println!("start to first answer: {} ms", server.started_in.as_millis());
         println!("memory before anybody watches: {} KiB", server.memory_kib("VmRSS:"));
         let figures = watch(&client, &server.base, watchers, updates).await;
         report("told", &figures.told, watchers * updates);
