@@ -62,7 +62,7 @@ pub fn inbox(state: &AppState) -> Inbox {
     let inbox = Inbox::new(state.db.clone(), state.clock.clone(), limit);
     inbox.register(Kind::Alerts, Arc::new(alerts::ingest::AlertProcessor));
     inbox.register(Kind::Checks, Arc::new(alerts::ingest::AlertProcessor));
-    inbox.register(Kind::Changes, Arc::new(deployments::ChangesProcessor));
+    inbox.register(Kind::Changes, Arc::new(deployments::ChangesProcessor::new(vec![Box::new(postmortems::ClosedByMerge)])));
     inbox
 }
 

@@ -226,6 +226,7 @@ const takeOver = (part, next) => {
   const typed = typedIn(part);
   const opened = new Set([...part.querySelectorAll("details[open] > summary")].map((s) => s.textContent));
   part.replaceChildren(...next.cloneNode(true).childNodes);
+  part.hidden = next.hidden;
   shownHtml.set(part, html);
   for (const summary of part.querySelectorAll("details > summary")) {
     if (opened.has(summary.textContent)) summary.parentElement.open = true;

@@ -92,7 +92,7 @@ fn words(source: ChangeSource) -> (Vec<&'static str>, &'static str) {
             vec![
                 "Repository or organisation → Settings → Webhooks → Add webhook.",
                 "Paste the payload URL, choose application/json, and type a secret that you set below as well.",
-                "Choose the events Deployments, Deployment statuses, Workflow runs and Releases.",
+                "Choose the events Deployments, Deployment statuses, Workflow runs and Releases; and Pull requests, so that a merged one closes the action items that it names (AI-12, OPS-7, acme/shop#3).",
             ],
             "Once a secret is set below, its signature is enough and the token may be left out of the address. A monorepo names the service in the deployment's payload: {\"service\": \"cart\"}.",
         ),
@@ -100,7 +100,7 @@ fn words(source: ChangeSource) -> (Vec<&'static str>, &'static str) {
             vec![
                 "Project or group → Settings → Webhooks → Add new webhook.",
                 "Paste the URL and put a secret token there and below, or add the custom header.",
-                "Tick Deployment events and Pipeline events.",
+                "Tick Deployment events and Pipeline events; and Merge request events, so that a merged one closes the action items that it names (AI-12, OPS-7).",
             ],
             "A pipeline counts as a deployment when one of its jobs deploys to an environment.",
         ),

@@ -1,13 +1,15 @@
-//! What rooms above add to a change's page: they import this room, so they register here, once, in `app.rs`.
+//! What rooms above add to a change's page, and what they want to hear of: they import this room, so they
+//! register here, once, in `app.rs`.
 
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
 use super::model::Deployment;
+use super::sources::Merge;
 use crate::accounts::Actor;
 use crate::clock::Timestamp;
-use crate::db::Db;
+use crate::db::{Db, Tx};
 use crate::error::Result;
 use crate::web::Rendered;
 
@@ -69,4 +71,10 @@ impl Hooks {
         }
         shown
     }
+}
+
+/// A room that wants to hear of merged code.
+pub trait MergeListener: Send + Sync {
+    /// Within the delivery's transaction. Gives what was settled by it, in words for the delivery's page.
+    fn merged<'a>(&'a self, tx: &'a Tx, merge: &'a Merge, now: Timestamp) -> BoxFuture<'a, Result<Vec<String>>>;
 }

@@ -2,15 +2,40 @@
 
 use futures::future::BoxFuture;
 
+use super::hooks::MergeListener;
 use super::model::ChangeSource;
 use super::service;
-use super::sources::{self, Parsed};
+use super::sources::{self, Merge, Parsed};
+use crate::clock::Timestamp;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::inbox::{Delivery, Processor, Remark};
 
 /// Records what deliveries of changes say. The path's `{source}` names the format.
-pub struct ChangesProcessor;
+#[derive(Default)]
+pub struct ChangesProcessor {
+    listeners: Vec<Box<dyn MergeListener>>,
+}
+
+impl ChangesProcessor {
+    /// `listeners` hear of every merged request.
+    pub fn new(listeners: Vec<Box<dyn MergeListener>>) -> Self {
+        Self { listeners }
+    }
+
+    /// What became of a merged request, in one sentence.
+    async fn merged(&self, tx: &Tx, merge: &Merge, now: Timestamp) -> Result<String> {
+        let mut settled = Vec::new();
+        for listener in &self.listeners {
+            settled.extend(listener.merged(tx, merge, now).await?);
+        }
+        Ok(if settled.is_empty() {
+            format!("{} was merged; it names no open action item", merge.name)
+        } else {
+            format!("{} was merged: closed {}", merge.name, settled.join(", "))
+        })
+    }
+}
 
 impl Processor for ChangesProcessor {
     fn process<'a>(&'a self, tx: &'a Tx, deliveries: &'a [Delivery]) -> BoxFuture<'a, Result<Vec<Remark>>> {
@@ -21,8 +46,12 @@ impl Processor for ChangesProcessor {
                 for change in &parsed.changes {
                     service::record(tx, change, delivery.received_at).await?;
                 }
-                if let Some(why) = parsed.ignored.first() {
-                    let more = parsed.ignored.len() - 1;
+                let mut told = parsed.ignored;
+                for merge in &parsed.merges {
+                    told.push(self.merged(tx, merge, delivery.received_at).await?);
+                }
+                if let Some(why) = told.first() {
+                    let more = told.len() - 1;
                     let text = if more == 0 { why.clone() } else { format!("{why} (and {more} more)") };
                     remarks.push((delivery.id, text));
                 }

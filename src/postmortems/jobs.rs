@@ -3,8 +3,16 @@
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+
+use super::model;
 use super::service::{actions, duties};
+use crate::clock::Timestamp;
+use crate::db::Tx;
+use crate::deployments::hooks::MergeListener;
+use crate::deployments::sources::Merge;
 use crate::error::Result;
+use crate::incidents::By;
 use crate::state::AppState;
 
 /// One round; tells how much it did.
@@ -17,6 +25,19 @@ pub async fn run_once(state: &AppState) -> Result<usize> {
     let decided = duties::decide(&state.db, now).await?;
     let reminded = actions::remind(&state.db, now).await? + duties::remind(&state.db, now).await?;
     Ok(closed + decided + reminded)
+}
+
+/// Merged requests of GitHub and GitLab close the action items that they name.
+pub struct ClosedByMerge;
+
+impl MergeListener for ClosedByMerge {
+    fn merged<'a>(&'a self, tx: &'a Tx, merge: &'a Merge, now: Timestamp) -> BoxFuture<'a, Result<Vec<String>>> {
+        Box::pin(async move {
+            let by = By::system(merge.name.clone());
+            let closed = actions::close_named(tx, &merge.words, None, actions::EVERYTHING, &by, now).await?;
+            Ok(closed.into_iter().map(model::actions::key).collect())
+        })
+    }
 }
 
 /// Rounds until the process ends. Several nodes may do so at once: a reminder is queued once, and a

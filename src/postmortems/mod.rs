@@ -18,6 +18,7 @@ mod tests;
 
 use crate::web::Routes;
 
+pub use jobs::ClosedByMerge;
 pub use service::reindex;
 pub use web::panel::PostmortemPanel;
 

@@ -1,5 +1,6 @@
 // A director's path: the overview, the incidents behind a number, a frozen report and what changed since.
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import { launch, setUp, signIn, startFaultline, token, watch } from "./support.mjs";
 
@@ -89,6 +90,29 @@ test("the pages of reports work at the width of a phone and without scripts", as
   await page.getByLabel("Slice by").selectOption("service");
   await page.getByRole("button", { name: "Show" }).click();
   await page.getByRole("heading", { name: "By service" }).waitFor();
+});
+
+test("an embedded chart shows in another site's frame, the rest of Faultline does not", async () => {
+  const page = await browser.newPage();
+  await signIn(page, faultline);
+  await page.goto(`${faultline.url}/reports`);
+  await page.getByRole("button", { name: "Make a chart to embed" }).click();
+  const address = /http\S+\/embed\/chart\/[0-9a-f]+/.exec(await page.locator(".flash").textContent())[0];
+  const path = new URL(address).pathname;
+  // Another origin that is a web page: `frame-ancestors *` allows those, not a blank page.
+  const frame = (of) => `<iframe src="${faultline.url}${of}" width="800" height="400"></iframe>`;
+  const other = createServer((request, response) => {
+    response.setHeader("content-type", "text/html");
+    response.end(request.url === "/chart" ? frame(path) : frame("/login"));
+  });
+  await new Promise((done) => other.listen(0, "127.0.0.1", done));
+  const site = `http://127.0.0.1:${other.address().port}`;
+  const host = await browser.newPage();
+  await host.goto(`${site}/chart`);
+  await host.frameLocator("iframe").locator("svg").first().waitFor();
+  await host.goto(`${site}/login`);
+  assert.equal(await host.frameLocator("iframe").getByLabel("Password").count(), 0);
+  other.close();
 });
 
 test("the browser complained about nothing", () => assert.deepEqual(problems, []));

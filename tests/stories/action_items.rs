@@ -95,6 +95,25 @@ on_both! {
         assert_eq!(closed["closed"], json!([other]));
     }
 
+    async fn a_merged_request_that_names_an_item_closes_it(app: TestApp) {
+        let id = declared(&app, "Cart fails", false).await.to_string();
+        let key = item(&app, &id, json!({ "title": "Larger pool" })).await;
+        let mut github = app.sender().await;
+        let mut send = async |number: i64, merged: bool, body: &str| {
+            let told = json!({ "action": "closed", "repository": { "full_name": "acme/shop", "default_branch": "main" },
+                "pull_request": { "number": number, "merged": merged, "title": "Pool", "body": body, "base": { "ref": "main" } } });
+            github.post_json("/ingest/changes/github", &told).await.expect(202);
+            faultline::app::inbox(&app.state).drain().await.unwrap();
+        };
+        send(1, false, &format!("Settles {key}")).await;
+        assert_eq!(state(&app, &key).await, "open", "closed without merging");
+        send(2, true, &format!("Settles {key}")).await;
+        assert_eq!(state(&app, &key).await, "done");
+        send(3, true, "Settles nothing").await;
+        let deliveries = app.browser(Role::Admin).await.get("/settings/deliveries").await.expect(200);
+        deliveries.contains(&format!("acme/shop#2 was merged: closed {key}")).contains("acme/shop#3 was merged; it names no open action item");
+    }
+
     async fn a_recurrence_opens_preventive_items_again(app: TestApp) {
         let first = declared(&app, "Cart fails", false).await.to_string();
         let prevent = item(&app, &first, json!({ "title": "Add a canary", "type": "prevent", "due_at": "2026-11-24" })).await;

@@ -33,7 +33,7 @@ pub(super) fn parse(delivery: &Delivery<'_>) -> Result<Parsed, Unreadable> {
         .enumerate()
         .map(|(i, item)| one(delivery, item).map_err(|e| Unreadable(format!("change {}: {e}", i + 1))))
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Parsed { changes, ignored: Vec::new() })
+    Ok(Parsed { changes, ..Parsed::default() })
 }
 
 fn one(delivery: &Delivery<'_>, item: &Value) -> Result<ChangeEvent, Unreadable> {

@@ -1,4 +1,5 @@
-//! GitHub webhooks: `deployment`, `deployment_status`, `workflow_run` and `release`.
+//! GitHub webhooks: `deployment`, `deployment_status`, `workflow_run` and `release`; and `pull_request`, for
+//! what a merged one names.
 //!
 //! The service is the repository's name, unless the deployment's payload names one (`service`), as a
 //! monorepo's should. The version is the payload's `version`, else the ref when it looks like one,
@@ -7,7 +8,7 @@
 use serde_json::Value;
 
 use super::json::{at, body, first_text, last_segment, short_commit, text, time_at};
-use super::{Delivery, Parsed, Unreadable};
+use super::{Delivery, Merge, Parsed, Unreadable};
 use crate::deployments::model::{
     ChangeEvent, ChangeKind, ChangeSource, ChangeStatus, DEFAULT_ENVIRONMENT, looks_like_version,
 };
@@ -20,6 +21,7 @@ pub(super) fn parse(delivery: &Delivery<'_>) -> Result<Parsed, Unreadable> {
         "deployment_status" => deployment_status(delivery, &json),
         "workflow_run" => workflow_run(delivery, &json),
         "release" => release(delivery, &json),
+        "pull_request" => pull_request(&json),
         "ping" => Ok(Parsed::ignore("GitHub's ping: the webhook is set up")),
         other => Ok(Parsed::ignore(format!("GitHub's '{other}' event is not a deployment"))),
     }
@@ -38,7 +40,7 @@ fn unwrapped(delivery: &Delivery<'_>) -> Result<Value, Unreadable> {
 
 /// For deliveries that were replayed by hand without their headers.
 fn guess_event(json: &Value) -> &'static str {
-    ["deployment_status", "workflow_run", "release", "deployment"]
+    ["deployment_status", "workflow_run", "release", "deployment", "pull_request"]
         .into_iter()
         .find(|key| at(json, key).is_some_and(Value::is_object))
         .unwrap_or("unknown")
@@ -146,6 +148,21 @@ fn workflow_run(delivery: &Delivery<'_>, json: &Value) -> Result<Parsed, Unreada
         finished_at: status.is_over().then_some(updated),
         reported_at: updated,
     }))
+}
+
+/// <https://docs.github.com/en/webhooks/webhook-events-and-payloads#pull_request>
+fn pull_request(json: &Value) -> Result<Parsed, Unreadable> {
+    if at(json, "pull_request.merged").and_then(Value::as_bool) != Some(true) {
+        return Ok(Parsed::ignore("a pull request that is not merged settles nothing"));
+    }
+    let number = first_text(json, &["pull_request.number", "number"])
+        .ok_or_else(|| Unreadable::missing("pull_request.number"))?;
+    let merge = Merge::new(
+        format!("{}#{number}", repository(json)?),
+        text(json, "pull_request.title"),
+        text(json, "pull_request.body"),
+    );
+    Ok(Parsed::merged(merge, text(json, "pull_request.base.ref"), text(json, "repository.default_branch")))
 }
 
 fn workflow_kind(name: &str) -> Option<ChangeKind> {

@@ -1,4 +1,5 @@
-//! GitLab webhooks: `deployment`, `build` (job), `pipeline` and `release`.
+//! GitLab webhooks: `deployment`, `build` (job), `pipeline` and `release`; and `merge_request`, for what a
+//! merged one names.
 //!
 //! The three hooks about one deployment agree on the job that ran it (`deployable_id` = job id), so it
 //! is that job which names the change. A job or pipeline counts when it has an environment.
@@ -6,7 +7,7 @@
 use serde_json::Value;
 
 use super::json::{at, body, first_text, last_segment, short_commit, text, time_at};
-use super::{Delivery, Parsed, Unreadable};
+use super::{Delivery, Merge, Parsed, Unreadable};
 use crate::deployments::model::{
     ChangeEvent, ChangeKind, ChangeSource, ChangeStatus, DEFAULT_ENVIRONMENT, looks_like_version,
 };
@@ -18,9 +19,25 @@ pub(super) fn parse(delivery: &Delivery<'_>) -> Result<Parsed, Unreadable> {
         Some("build") => job(delivery, &json),
         Some("pipeline") => pipeline(delivery, &json),
         Some("release") => release(delivery, &json),
+        Some("merge_request") => merge_request(&json),
         Some(other) => Ok(Parsed::ignore(format!("GitLab's '{other}' event is not a deployment"))),
         None => Err(Unreadable::missing("object_kind")),
     }
+}
+
+/// <https://docs.gitlab.com/user/project/integrations/webhook_events/#merge-request-events>. The hook comes at
+/// every change of a request; `action` says that this one is the merge itself.
+fn merge_request(json: &Value) -> Result<Parsed, Unreadable> {
+    if text(json, "object_attributes.action").as_deref() != Some("merge") {
+        return Ok(Parsed::ignore("a merge request that was not merged just now settles nothing"));
+    }
+    let number = text(json, "object_attributes.iid").ok_or_else(|| Unreadable::missing("object_attributes.iid"))?;
+    let merge = Merge::new(
+        format!("{}!{number}", project(json)?),
+        text(json, "object_attributes.title"),
+        text(json, "object_attributes.description"),
+    );
+    Ok(Parsed::merged(merge, text(json, "object_attributes.target_branch"), text(json, "project.default_branch")))
 }
 
 fn project(json: &Value) -> Result<String, Unreadable> {

@@ -38,21 +38,54 @@ impl Delivery<'_> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parsed {
     pub changes: Vec<ChangeEvent>,
+    /// Code that was merged: nothing runs yet, but it may name what it settles.
+    pub merges: Vec<Merge>,
     /// Why the rest of it is no change, one sentence each.
     pub ignored: Vec<String>,
 }
 
+/// A pull or merge request that went into its repository's default branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merge {
+    /// As people write it: `acme/shop#12`, `acme/shop!12`.
+    pub name: String,
+    /// Title and description, at most [`MAX_WORDS`] characters of each.
+    pub words: String,
+}
+
+/// Most characters of a merged request's title, and of its description, that are looked through.
+const MAX_WORDS: usize = 10_000;
+
+impl Merge {
+    fn new(name: String, title: Option<String>, description: Option<String>) -> Self {
+        let cut = |text: Option<String>| text.unwrap_or_default().chars().take(MAX_WORDS).collect::<String>();
+        Self { name, words: format!("{}\n{}", cut(title), cut(description)) }
+    }
+}
+
 impl Parsed {
     fn one(event: ChangeEvent) -> Self {
-        Self { changes: vec![event], ignored: Vec::new() }
+        Self { changes: vec![event], ..Self::default() }
     }
 
     fn ignore(why: impl Into<String>) -> Self {
-        Self { changes: Vec::new(), ignored: vec![why.into()] }
+        Self { ignored: vec![why.into()], ..Self::default() }
+    }
+
+    /// A request that was merged into `into`; one that went into another branch than the default is on its
+    /// way, and will be told of again.
+    fn merged(merge: Merge, into: Option<String>, default_branch: Option<String>) -> Self {
+        match (into, default_branch) {
+            (Some(into), Some(default)) if into != default => {
+                Self::ignore(format!("merged into '{into}', which is not the default branch '{default}'"))
+            }
+            _ => Self { merges: vec![merge], ..Self::default() },
+        }
     }
 
     fn absorb(&mut self, other: Self) {
         self.changes.extend(other.changes);
+        self.merges.extend(other.merges);
         self.ignored.extend(other.ignored);
     }
 }
@@ -73,7 +106,7 @@ pub const MAX_CHANGES: usize = 1000;
 
 /// Reads a delivery of the named source. Every change in the answer is normalised.
 pub fn parse(source: ChangeSource, delivery: &Delivery<'_>) -> Result<Parsed, Unreadable> {
-    let parsed = match source {
+    let mut parsed = match source {
         ChangeSource::Github => github::parse(delivery),
         ChangeSource::Gitlab => gitlab::parse(delivery),
         ChangeSource::Argocd => argocd::parse(delivery),
@@ -86,11 +119,11 @@ pub fn parse(source: ChangeSource, delivery: &Delivery<'_>) -> Result<Parsed, Un
     if parsed.changes.len() > MAX_CHANGES {
         return Err(Unreadable(format!("{} changes in one delivery; at most {MAX_CHANGES}", parsed.changes.len())));
     }
-    let changes = parsed.changes.into_iter().map(|c| c.normalised(delivery.received_at)).collect::<Vec<_>>();
+    let changes = std::mem::take(&mut parsed.changes).into_iter().map(|c| c.normalised(delivery.received_at)).collect::<Vec<_>>();
     if let Some(nameless) = changes.iter().position(|c| c.service.is_empty()) {
         return Err(Unreadable(format!("change {} names no service", nameless + 1)));
     }
-    Ok(Parsed { changes, ignored: parsed.ignored })
+    Ok(Parsed { changes, ..parsed })
 }
 
 #[cfg(test)]

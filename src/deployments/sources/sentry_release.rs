@@ -51,7 +51,7 @@ pub(super) fn parse(delivery: &Delivery<'_>) -> Result<Parsed, Unreadable> {
                 .unwrap_or(delivery.received_at),
         })
         .collect();
-    Ok(Parsed { changes, ignored: Vec::new() })
+    Ok(Parsed { changes, ..Parsed::default() })
 }
 
 /// Sentry lists projects as slugs when it is asked and as objects when it answers.

@@ -101,6 +101,39 @@ fn github_inactive_ping_and_push_are_no_changes() {
 }
 
 #[test]
+fn requests_merged_into_the_default_branch_are_merges_and_no_changes() {
+    let pull = |merged: bool, into: &str| {
+        json!({"action": "closed", "number": 12,
+            "pull_request": {"number": 12, "merged": merged, "title": "Larger pool", "body": "Settles AI-3", "base": {"ref": into}},
+            "repository": {"full_name": "acme/shop", "default_branch": "main"}})
+    };
+    let hub = |body: &Value| {
+        let parsed = read_with(ChangeSource::Github, &[("x-github-event", "pull_request")], body.to_string().as_bytes());
+        parsed.expect("readable")
+    };
+    let merge = Merge { name: "acme/shop#12".into(), words: "Larger pool\nSettles AI-3".into() };
+    let merged = hub(&pull(true, "main"));
+    assert_eq!((merged.merges, merged.changes, merged.ignored), (vec![merge.clone()], vec![], vec![]));
+    // Replayed by hand, without its headers.
+    assert_eq!(read(ChangeSource::Github, &pull(true, "main")).expect("readable").merges, [merge]);
+    for left in [pull(false, "main"), pull(true, "next")] {
+        let parsed = hub(&left);
+        assert_eq!((parsed.merges.len(), parsed.ignored.len()), (0, 1), "{left}");
+    }
+    let request = |action: &str| {
+        json!({"object_kind": "merge_request", "project": {"path_with_namespace": "acme/shop", "default_branch": "main"},
+            "object_attributes": {"iid": 5, "action": action, "state": "merged", "title": "OPS-7: retry less",
+                "description": null, "target_branch": "main"}})
+    };
+    let lab = read(ChangeSource::Gitlab, &request("merge")).expect("readable").merges;
+    assert_eq!(lab, [Merge { name: "acme/shop!5".into(), words: "OPS-7: retry less\n".into() }]);
+    let updated = read(ChangeSource::Gitlab, &request("update")).expect("readable");
+    assert!(updated.merges.is_empty(), "told of once, by the merge itself");
+    let damaged = json!({"object_kind": "merge_request", "object_attributes": {"action": "merge"}});
+    assert!(read(ChangeSource::Gitlab, &damaged).is_err_and(|e| e.0.contains("object_attributes.iid")));
+}
+
+#[test]
 fn github_workflows_count_when_they_say_that_they_deploy() {
     let run = |name: &str, conclusion: &str| {
         json!({"workflow": {"name": name}, "repository": {"full_name": "acme/cart"},

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Form, Path};
-use axum::http::header::{CONTENT_SECURITY_POLICY, X_FRAME_OPTIONS};
+use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use serde::Deserialize;
@@ -107,8 +107,6 @@ async fn chart(cx: Cx, Extension(ledger): Extension<Ledger>, Path(secret): Path<
     let mut response = render(&page)?;
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    // Browsers obey frame-ancestors; an old one that does not is not to fall back to DENY here.
-    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("ALLOWALL"));
     headers.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin"));
     Ok(response)
 }
