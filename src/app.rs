@@ -9,7 +9,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::CompressionLayer;
+use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::csrf::CsrfLayer;
 
@@ -160,7 +160,8 @@ pub fn router_with(state: AppState, ledger: reports::Ledger) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(from_fn_with_state(state.clone(), web::render_errors))
         .layer(from_fn_with_state(state.clone(), web::secure))
-        .layer(CompressionLayer::new().compress_when(compress))
+        // Level 3: a few percent larger than the default, for half of its time.
+        .layer(CompressionLayer::new().quality(CompressionLevel::Precise(3)).compress_when(compress))
         .layer(from_fn_with_state(state.clone(), web::with_request_id))
         .with_state(state)
 }

@@ -15,6 +15,7 @@ use crate::demo::year;
 use crate::error::{Error, Result};
 use crate::incidents::By;
 use crate::random::Random;
+use crate::search;
 use crate::state::AppState;
 
 /// Of the people who can sign in; printed, and worth nothing outside the demo.
@@ -51,7 +52,7 @@ pub async fn fill(state: &AppState, end: Timestamp) -> Result<play::Played> {
     let year = year::plan(year::SEED, end);
     state.clock.set(year.start);
     let cast = hire(state).await?;
-    play::play(&state.db, &state.clock, &year, &cast).await
+    search::gathering(&state.db, play::play(&state.db, &state.clock, &year, &cast)).await
 }
 
 /// Makes everybody's account.

@@ -136,7 +136,9 @@ async fn open_sqlite(url: &DbUrl, synchronous: SqliteSynchronous) -> Result<Inne
         .foreign_keys(true)
         .busy_timeout(ACQUIRE_TIMEOUT)
         .pragma("temp_store", "memory");
+    // A file in this process does not go away as a server does: no question before each use.
     let write = SqlitePoolOptions::new()
+        .test_before_acquire(false)
         .max_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None)
@@ -144,6 +146,7 @@ async fn open_sqlite(url: &DbUrl, synchronous: SqliteSynchronous) -> Result<Inne
         .connect_with(options.clone())
         .await?;
     let read = SqlitePoolOptions::new()
+        .test_before_acquire(false)
         .max_connections(READERS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_lifetime(None)

@@ -98,29 +98,61 @@ impl Deref for Tx {
     }
 }
 
+/// Rows as the driver gave them.
+enum Fetched {
+    Sqlite(Vec<SqliteRow>),
+    Postgres(Vec<PgRow>),
+}
+
+impl From<Vec<SqliteRow>> for Fetched {
+    fn from(rows: Vec<SqliteRow>) -> Self {
+        Self::Sqlite(rows)
+    }
+}
+
+impl From<Vec<PgRow>> for Fetched {
+    fn from(rows: Vec<PgRow>) -> Self {
+        Self::Postgres(rows)
+    }
+}
+
+impl Fetched {
+    fn read<T: DbRow>(self) -> Result<Vec<T>> {
+        let read = match self {
+            Self::Sqlite(rows) => rows.iter().map(T::from_row).collect::<sqlx::Result<_>>(),
+            Self::Postgres(rows) => rows.iter().map(T::from_row).collect(),
+        };
+        Ok(read?)
+    }
+}
+
+fn one<R>(row: Option<R>) -> Vec<R> {
+    row.into_iter().collect()
+}
+
 /// Runs one sqlx call for whichever engine is behind `$self`; `$exec` names the executor inside.
 macro_rules! on_engine {
-    ($self:expr, $pool:ident, $sql:expr, $args:expr, |$query:ident, $exec:ident| $run:expr, $make:ident $(, $row:ty)?) => {{
+    ($self:expr, $pool:ident, $sql:expr, $args:expr, |$query:ident, $exec:ident| $run:expr) => {{
         let sql = AssertSqlSafe($sql.0);
         match &*$self.inner {
             Inner::Sqlite { $pool, .. } => {
-                let $query = sqlx::$make::<Sqlite $(, $row)?, _>(sql, value::sqlite_arguments($args)?);
+                let $query = sqlx::query_with::<Sqlite, _>(sql, value::sqlite_arguments($args)?);
                 let $exec = $pool;
                 $run
             }
             Inner::Postgres(pool) => {
-                let $query = sqlx::$make::<Postgres $(, $row)?, _>(sql, value::postgres_arguments($args)?);
+                let $query = sqlx::query_with::<Postgres, _>(sql, value::postgres_arguments($args)?);
                 let $exec = pool;
                 $run
             }
             Inner::SqliteTx(tx) => {
-                let $query = sqlx::$make::<Sqlite $(, $row)?, _>(sql, value::sqlite_arguments($args)?);
+                let $query = sqlx::query_with::<Sqlite, _>(sql, value::sqlite_arguments($args)?);
                 let mut guard = tx.lock().await;
                 let $exec = &mut **guard;
                 $run
             }
             Inner::PostgresTx(tx) => {
-                let $query = sqlx::$make::<Postgres $(, $row)?, _>(sql, value::postgres_arguments($args)?);
+                let $query = sqlx::query_with::<Postgres, _>(sql, value::postgres_arguments($args)?);
                 let mut guard = tx.lock().await;
                 let $exec = &mut **guard;
                 $run
@@ -139,14 +171,21 @@ impl Db {
 
     /// All rows of a query. The caller bounds their number with LIMIT.
     pub async fn fetch_all<T: DbRow>(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Vec<T>> {
-        let sql = sql.into();
-        Ok(on_engine!(self, read, sql, args, |query, exec| query.fetch_all(exec).await?, query_as_with, T))
+        self.rows(sql.into(), args).await?.read()
     }
 
     /// The first row, if there is one.
     pub async fn fetch_optional<T: DbRow>(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Option<T>> {
-        let sql = sql.into();
-        Ok(on_engine!(self, read, sql, args, |query, exec| query.fetch_optional(exec).await?, query_as_with, T))
+        Ok(self.first_row(sql.into(), args).await?.read()?.pop())
+    }
+
+    /// Everything that waits is outside the generic part: compiled once, not once for each type of row.
+    async fn rows(&self, sql: Sql, args: Vec<Value>) -> Result<Fetched> {
+        Ok(on_engine!(self, read, sql, args, |query, exec| query.fetch_all(exec).await?.into()))
+    }
+
+    async fn first_row(&self, sql: Sql, args: Vec<Value>) -> Result<Fetched> {
+        Ok(on_engine!(self, read, sql, args, |query, exec| one(query.fetch_optional(exec).await?).into()))
     }
 
     /// The one row that must be there (a count, an aggregate).
@@ -217,7 +256,7 @@ impl Tx {
     /// Runs a statement and tells how many rows it changed.
     pub async fn execute(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<u64> {
         let sql = sql.into();
-        Ok(on_engine!(self.db, write, sql, args, |query, exec| query.execute(exec).await?.rows_affected(), query_with))
+        Ok(on_engine!(self.db, write, sql, args, |query, exec| query.execute(exec).await?.rows_affected()))
     }
 
     /// Runs `INSERT … RETURNING id` and gives the id.

@@ -5,6 +5,7 @@
 //! index, the page and the palette. Not here: what the documents mean. A document of a private incident
 //! is found only by those whom that incident names, and by administrators.
 
+mod gather;
 pub mod model;
 pub mod query;
 pub mod rank;
@@ -13,6 +14,7 @@ mod store;
 pub mod tokens;
 mod web;
 
+pub use gather::gathering;
 pub use model::{Doc, DocKind};
 pub use query::Query;
 pub use service::{

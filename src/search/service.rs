@@ -1,7 +1,8 @@
 //! Putting things into the index and finding them again.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
+use super::gather;
 use super::model::{Doc, DocKind, MAX_INDEXED_BYTES, clip};
 use super::query::{Jump, Query, jump};
 use super::rank::{Segment, highlight, score};
@@ -32,16 +33,16 @@ pub async fn upsert_of(tx: &Tx, doc: Doc, services: &[&str]) -> Result<()> {
 
 /// Many at once, each with the slugs of its services (blanks between them); of one that comes twice the last one stands.
 pub async fn upsert_many(tx: &Tx, docs: Vec<(Doc, String)>) -> Result<()> {
-    let mut last: BTreeMap<(DocKind, String), NewDoc> = BTreeMap::new();
-    for (doc, services) in docs {
-        let doc = Doc {
-            title: clip(&doc.title, 1000).to_owned(),
-            text: clip(&doc.text, MAX_INDEXED_BYTES).to_owned(),
-            ..doc
-        };
-        last.insert((doc.kind, doc.id.clone()), NewDoc { doc, services });
-    }
-    let docs: Vec<NewDoc> = last.into_values().collect();
+    let Some(docs) = gather::keep(docs) else { return Ok(()) };
+    let mut seen = BTreeSet::new();
+    let is_last = |(doc, _): &(Doc, String)| seen.insert((doc.kind, doc.id.clone()));
+    let clipped = |(doc, services): (Doc, String)| {
+        let (title, text) = (clip(&doc.title, 1000).to_owned(), clip(&doc.text, MAX_INDEXED_BYTES).to_owned());
+        NewDoc { doc: Doc { title, text, ..doc }, services }
+    };
+    let mut docs: Vec<NewDoc> = docs.into_iter().rev().filter(is_last).map(clipped).collect();
+    // In the order in which they were handed over: later rows count as newer ones.
+    docs.reverse();
     store::upsert(tx, &docs).await
 }
 
@@ -52,11 +53,13 @@ pub async fn clear(tx: &Tx) -> Result<()> {
 
 /// Forgets a thing that was deleted. Nothing happens when it is not known.
 pub async fn remove(tx: &Tx, kind: DocKind, id: &str) -> Result<()> {
+    gather::forget(kind, id);
     store::remove(tx, kind, id).await
 }
 
 /// Hides everything that belongs to an incident from those who are not named on it, or shows it again.
 pub async fn set_private(tx: &Tx, incident_id: i64, private: bool) -> Result<()> {
+    gather::set_private(incident_id, private);
     store::set_private(tx, incident_id, private).await
 }
 

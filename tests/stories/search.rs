@@ -57,6 +57,28 @@ async fn secret(app: &TestApp, named: i64) -> i64 {
 }
 
 on_both! {
+    async fn what_is_gathered_is_found_at_the_end_as_it_was_last(app: TestApp) {
+        let db = app.state.db.clone();
+        let work = async {
+            put(&app, vec![
+                doc(&app, DocKind::Incident, "1", "Cart melts", "", "/incidents/INC-1"),
+                doc(&app, DocKind::Incident, "2", "Cart vanishes", "", "/incidents/INC-2"),
+                doc(&app, DocKind::Incident, "3", "Cart leaks", "", "/incidents/INC-3"),
+            ]).await;
+            assert!(titles(&app, "cart", ALL).await.is_empty(), "not yet");
+            put(&app, vec![doc(&app, DocKind::Incident, "1", "Cart freezes", "", "/incidents/INC-1")]).await;
+            let tx = db.begin().await?;
+            search::remove(&tx, DocKind::Incident, "2").await?;
+            search::set_private(&tx, 3, true).await?;
+            tx.commit().await
+        };
+        search::gathering(&app.state.db, work).await.expect("done");
+        let mut found = titles(&app, "cart", ALL).await;
+        found.sort();
+        assert_eq!(found, ["Cart freezes", "Cart leaks"]);
+        assert_eq!(titles(&app, "cart", Reader { all: false, user_id: 0 }).await, ["Cart freezes"]);
+    }
+
     async fn what_was_handed_over_is_found_best_first_and_replaced(app: TestApp) {
         put(&app, vec![
             doc(&app, DocKind::Incident, "INC-1", "Cart is down", "connection reset by peer", "/incidents/INC-1"),
