@@ -1,8 +1,8 @@
 //! A load scenario over HTTP: `cargo bench --bench serve`.
 //!
 //! Starts the release binary's `serve` on a database of 100,000 generated incidents, waits for the
-//! first answer, then asks for each page from 32 connections and prints the percentiles; at the end
-//! the server's memory. Only ever talks to 127.0.0.1.
+//! first answer, then asks for each page from 32 connections and prints the percentiles: once as people do
+//! who read what they get (each asks every half second), once without a pause. At the end the server's memory. Only ever talks to 127.0.0.1.
 #![allow(
     clippy::expect_used,
     clippy::cast_possible_truncation,
@@ -18,6 +18,8 @@ use server::{Server, faultline};
 
 const CONNECTIONS: usize = 32;
 const REQUESTS_EACH: usize = 60;
+/// Between two requests of one connection that reads.
+const PAUSE: Duration = Duration::from_millis(500);
 const PAGES: [&str; 6] =
     ["/incidents", "/incidents?q=requests&severity=SEV1", "/incidents/INC-100", "/services", "/alerts", "/reports"];
 
@@ -41,10 +43,17 @@ fn main() {
 
 async fn measure(client: &reqwest::Client, base: &str, page: &str) {
     let url = format!("{base}{page}");
-    let size = sizes(client, &url).await;
-    let workers = (0..CONNECTIONS).map(|_| {
-        let (client, url) = (client.clone(), url.clone());
+    println!("{page}: {}", sizes(client, &url).await);
+    load(client, &url, "reading", PAUSE).await;
+    load(client, &url, "flat out", Duration::ZERO).await;
+}
+
+async fn load(client: &reqwest::Client, url: &str, how: &str, pause: Duration) {
+    let workers = (0..CONNECTIONS).map(|n| {
+        let (client, url) = (client.clone(), url.to_owned());
         tokio::spawn(async move {
+            // People do not press their keys at the same moment.
+            tokio::time::sleep(pause / CONNECTIONS as u32 * n as u32).await;
             let mut times = Vec::with_capacity(REQUESTS_EACH);
             for _ in 0..REQUESTS_EACH {
                 let began = Instant::now();
@@ -52,6 +61,7 @@ async fn measure(client: &reqwest::Client, base: &str, page: &str) {
                 assert_eq!(answer.status(), 200, "{url}");
                 answer.bytes().await.expect("a body");
                 times.push(began.elapsed());
+                tokio::time::sleep(pause.saturating_sub(began.elapsed())).await;
             }
             times
         })
@@ -63,7 +73,7 @@ async fn measure(client: &reqwest::Client, base: &str, page: &str) {
     times.sort();
     let at = |p: f64| times[((times.len() - 1) as f64 * p) as usize].as_secs_f64() * 1e3;
     println!(
-        "{page}: p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, {rate:.0} requests/s at {CONNECTIONS} connections; {size}",
+        "  {how}: p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, {rate:.0} requests/s at {CONNECTIONS} connections",
         at(0.5),
         at(0.9),
         at(0.99)

@@ -9,8 +9,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::csrf::CsrfLayer;
 
 use crate::inbox::{Inbox, Kind, Limit};
@@ -62,7 +62,10 @@ pub fn inbox(state: &AppState) -> Inbox {
     let inbox = Inbox::new(state.db.clone(), state.clock.clone(), limit);
     inbox.register(Kind::Alerts, Arc::new(alerts::ingest::AlertProcessor));
     inbox.register(Kind::Checks, Arc::new(alerts::ingest::AlertProcessor));
-    inbox.register(Kind::Changes, Arc::new(deployments::ChangesProcessor::new(vec![Box::new(postmortems::ClosedByMerge)])));
+    inbox.register(
+        Kind::Changes,
+        Arc::new(deployments::ChangesProcessor::new(vec![Box::new(postmortems::ClosedByMerge)])),
+    );
     inbox
 }
 

@@ -311,17 +311,27 @@ for (const form of document.querySelectorAll("form[data-keep]")) {
 }
 
 // A box that knows its limit says so before anything is sent, and keeps the text.
+const sayTooLong = (box, length) => {
+  box.setCustomValidity(`This has ${length.toLocaleString()} characters; at most ${Number(box.dataset.limit).toLocaleString()} are kept. Attach it as a file instead.`);
+  box.reportValidity();
+  box.addEventListener("input", () => box.setCustomValidity(""), { once: true });
+};
 document.addEventListener("submit", (event) => {
   for (const box of event.target.querySelectorAll?.("textarea[data-limit]") ?? []) {
-    const length = box.value.length;
     box.setCustomValidity("");
-    if (length <= Number(box.dataset.limit)) continue;
+    if (box.value.length <= Number(box.dataset.limit)) continue;
     event.preventDefault();
-    box.setCustomValidity(`This has ${length.toLocaleString()} characters; at most ${Number(box.dataset.limit).toLocaleString()} are kept. Attach it as a file instead.`);
-    box.reportValidity();
-    box.addEventListener("input", () => box.setCustomValidity(""), { once: true });
+    sayTooLong(box, box.value.length);
   }
 }, true);
+// A little too much can be cut in the box; a whole log would only bring the browser to its knees.
+document.addEventListener("paste", (event) => {
+  const box = event.target.closest?.("textarea[data-limit]");
+  const length = box ? (event.clipboardData?.getData("text/plain").length ?? 0) : 0;
+  if (!box || length <= 10 * Number(box.dataset.limit)) return;
+  event.preventDefault();
+  sayTooLong(box, length);
+});
 
 // Images and files that are pasted or dropped into a box are uploaded, and shown where the cursor is.
 const uploadInto = async (box, files) => {

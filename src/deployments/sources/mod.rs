@@ -119,7 +119,8 @@ pub fn parse(source: ChangeSource, delivery: &Delivery<'_>) -> Result<Parsed, Un
     if parsed.changes.len() > MAX_CHANGES {
         return Err(Unreadable(format!("{} changes in one delivery; at most {MAX_CHANGES}", parsed.changes.len())));
     }
-    let changes = std::mem::take(&mut parsed.changes).into_iter().map(|c| c.normalised(delivery.received_at)).collect::<Vec<_>>();
+    let changes =
+        std::mem::take(&mut parsed.changes).into_iter().map(|c| c.normalised(delivery.received_at)).collect::<Vec<_>>();
     if let Some(nameless) = changes.iter().position(|c| c.service.is_empty()) {
         return Err(Unreadable(format!("change {} names no service", nameless + 1)));
     }

@@ -108,7 +108,8 @@ fn requests_merged_into_the_default_branch_are_merges_and_no_changes() {
             "repository": {"full_name": "acme/shop", "default_branch": "main"}})
     };
     let hub = |body: &Value| {
-        let parsed = read_with(ChangeSource::Github, &[("x-github-event", "pull_request")], body.to_string().as_bytes());
+        let parsed =
+            read_with(ChangeSource::Github, &[("x-github-event", "pull_request")], body.to_string().as_bytes());
         parsed.expect("readable")
     };
     let merge = Merge { name: "acme/shop#12".into(), words: "Larger pool\nSettles AI-3".into() };
