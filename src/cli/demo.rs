@@ -52,7 +52,8 @@ pub async fn fill(state: &AppState, end: Timestamp) -> Result<play::Played> {
     let year = year::plan(year::SEED, end);
     state.clock.set(year.start);
     let cast = hire(state).await?;
-    search::gathering(&state.db, play::play(&state.db, &state.clock, &year, &cast)).await
+    let play = Box::pin(play::play(&state.db, &state.clock, &year, &cast));
+    search::gathering(&state.db, play).await
 }
 
 /// Makes everybody's account.
