@@ -29,7 +29,7 @@ pub(super) fn routes() -> Routes {
 }
 
 /// Counting stops here; a list that long is narrowed, not counted.
-pub(super) const COUNT_AT_MOST: i64 = 100_000;
+const COUNT_AT_MOST: i64 = 100_000;
 
 /// The list's narrowing, as pages and the API take it from the URL.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -156,8 +156,14 @@ impl ListQuery {
     }
 }
 
-/// One page of alerts that match. Who has counted all that match already says how many they are.
-pub(super) async fn page(cx: &Cx, query: &ListQuery, known_total: Option<i64>) -> Result<Page<Alert>> {
+/// One page of alerts that match. Who has counted all that match already says how many they are;
+/// else they are counted, but no further than `count_at_most`.
+pub(super) async fn page(
+    cx: &Cx,
+    query: &ListQuery,
+    known_total: Option<i64>,
+    count_at_most: i64,
+) -> Result<Page<Alert>> {
     let filter = query.filter(cx.now())?;
     let db = &cx.state.db;
     if let Some(id) = filter.incident {
@@ -167,14 +173,14 @@ pub(super) async fn page(cx: &Cx, query: &ListQuery, known_total: Option<i64>) -
     let rows = store::list(db, &filter, query.limit.get() + 1).await?;
     let total = match known_total {
         Some(total) => total,
-        None => store::count(db, &filter, COUNT_AT_MOST).await?,
+        None => store::count(db, &filter, count_at_most).await?,
     };
     let cursor_of = |a: &Alert| Cursor { sort: a.state.started_at.as_micros(), id: a.id };
     Ok(Page::cut(rows, query.limit, total, cursor_of))
 }
 
 async fn list(cx: Cx, Query(query): Query<ListQuery>) -> Result<Json<Page<Value>>> {
-    let page = page(&cx, &query, None).await?;
+    let page = page(&cx, &query, None, COUNT_AT_MOST).await?;
     let visible = incidents_of(&cx.state.db, &page.items, Asker::of(cx.actor()?)).await?;
     Ok(Json(page.map(|a| view::json(&a, visible.id_of(&a)))))
 }

@@ -14,7 +14,7 @@ use super::grouping::Candidate;
 use super::model::{AlertSeverity, AlertState, AlertStatus, Link};
 use crate::args;
 use crate::clock::Timestamp;
-use crate::db::{Db, Where, like_contains};
+use crate::db::{Db, Sql, Where, like_contains};
 use crate::error::{Error, Result};
 
 /// An alert as it stands.
@@ -339,11 +339,15 @@ pub async fn log(db: &Db, alert: i64, limit: i64) -> Result<Vec<AlertLog>> {
 
 /// How many alerts fire, by severity; the empty text stands for "not said".
 pub async fn firing_by_severity(db: &Db) -> Result<Vec<(String, i64)>> {
-    db.fetch_all(
-        "SELECT COALESCE(severity, ''), COUNT(*) FROM alerts WHERE status = 'firing' GROUP BY severity ORDER BY 1",
-        args![],
-    )
-    .await
+    // One count each: SQLite's planner then takes the index of what fires, where a GROUP BY read every row.
+    let mut sql = "SELECT '' AS severity, COUNT(*) FROM alerts WHERE status = 'firing' AND severity IS NULL".to_owned();
+    for severity in AlertSeverity::ALL.map(AlertSeverity::as_str) {
+        sql += " UNION ALL ";
+        sql +=
+            &format!("SELECT '{severity}', COUNT(*) FROM alerts WHERE status = 'firing' AND severity = '{severity}'");
+    }
+    let counts: Vec<(String, i64)> = db.fetch_all(Sql::built(format!("{sql} ORDER BY 1")), args![]).await?;
+    Ok(counts.into_iter().filter(|c| c.1 > 0).collect())
 }
 
 /// Firing and ended alerts of an incident.

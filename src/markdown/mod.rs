@@ -8,6 +8,7 @@
 //! A template prints a [`SafeHtml`] with `{{ value }}`; there is no other way to make one.
 
 mod anchors;
+mod kept;
 mod policy;
 mod writer;
 
@@ -66,9 +67,11 @@ pub fn render(source: &str) -> SafeHtml {
 /// Renders a whole document. Heading ids and footnotes begin with `prefix`, which keeps them from
 /// colliding with the page's own ids; `#links` inside the document follow.
 pub fn render_document(source: &str, prefix: &str) -> Document {
-    let (html, headings) =
-        writer::write(cut(source).0, &writer::Style { anchors: true, prefix, links: true, base: "" });
-    Document { html: finish(&html, source), headings }
+    kept::document(source, prefix, || {
+        let style = writer::Style { anchors: true, prefix, links: true, base: "" };
+        let (html, headings) = writer::write(cut(source).0, &style);
+        Document { html: finish(&html, source), headings }
+    })
 }
 
 /// A text for readers outside: links keep their words and lose where they lead, images are left out.

@@ -72,6 +72,9 @@ impl ListPage {
     }
 }
 
+/// Counting stops here; the page then says "more than 1000".
+const COUNT_AT_MOST: i64 = 1_001;
+
 pub(super) async fn list(cx: Cx, Query(mut query): Query<ListQuery>) -> Result<Response> {
     // What fires is what a person comes for; `status=all` and the tabs show the rest. Inside one
     // incident, everything belongs together.
@@ -82,7 +85,8 @@ pub(super) async fn list(cx: Cx, Query(mut query): Query<ListQuery>) -> Result<R
     let db = &cx.state.db;
     let firing = store::firing_by_severity(db).await?;
     let all_firing = query.status == "firing" && query.is_by_status_only();
-    let found = page(&cx, &query, all_firing.then(|| firing.iter().map(|f| f.1).sum())).await?;
+    let known = all_firing.then(|| firing.iter().map(|f| f.1).sum());
+    let found = page(&cx, &query, known, COUNT_AT_MOST).await?;
     let visible = incidents_of(db, &found.items, Asker::of(cx.actor()?)).await?;
     let older = found.next_cursor.as_ref().map(|cursor| format!("/alerts?{}", query.with_cursor(cursor)));
     let storm = storm::last_hours(db, &query.filter(now)?, now).await?;
@@ -92,7 +96,7 @@ pub(super) async fn list(cx: Cx, Query(mut query): Query<ListQuery>) -> Result<R
         query,
         rows: found.items.into_iter().map(|a| Row::of(a, &visible, now)).collect(),
         total: found.total,
-        total_is_exact: all_firing || found.total < crate::alerts::api::COUNT_AT_MOST,
+        total_is_exact: all_firing || found.total < COUNT_AT_MOST,
         older,
         firing,
         storm,

@@ -109,8 +109,11 @@ pub fn parse(body: &str, first_line: usize, problems: &mut Vec<Problem>) -> Vec<
     let headings = headings(body);
     let mut steps: Vec<Step> = Vec::new();
     let mut used: HashMap<String, usize> = HashMap::new();
+    // Counted on from heading to heading: from the top for each, a long runbook takes seconds.
+    let (mut line, mut counted) = (first_line, 0);
     for (i, heading) in headings.iter().enumerate() {
-        let line = first_line + body.get(..heading.range.start).unwrap_or_default().matches('\n').count();
+        line += body.get(counted..heading.range.start).unwrap_or_default().matches('\n').count();
+        counted = heading.range.start;
         let Some((word, title)) = heading.text.split_once(':') else { continue };
         let Some(kind) = StepKind::parse(word.trim()) else {
             warn_of_near_miss(word.trim(), line, problems);
