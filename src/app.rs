@@ -163,7 +163,6 @@ pub fn router_with(state: AppState, ledger: reports::Ledger) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(from_fn_with_state(state.clone(), web::render_errors))
         .layer(from_fn_with_state(state.clone(), web::secure))
-        .layer(from_fn_with_state(web::Turns::default(), web::in_turn))
         // Level 3: a few percent larger than the default, for half of its time.
         .layer(CompressionLayer::new().quality(CompressionLevel::Precise(3)).compress_when(compress))
         .layer(from_fn_with_state(state.clone(), web::with_request_id))

@@ -13,7 +13,6 @@ pub mod page;
 mod rendered;
 mod request_id;
 mod routes;
-mod turns;
 
 pub use assets::routes as asset_routes;
 pub use auth::{clear_session_cookie, session_cookie, session_secret};
@@ -24,7 +23,6 @@ pub use page::{Cursor, Limit, Page};
 pub use rendered::Rendered;
 pub use request_id::RequestId;
 pub use routes::{Access, RouteInfo, Routes};
-pub use turns::{Turns, in_turn};
 
 pub(crate) use auth::authenticate;
 pub(crate) use errors::render as render_errors;
