@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::check::check;
 use super::document::{Body, Document, Kept, Person, Whole};
 use super::links::{Parts, inward};
-use super::record::{insert, insert_id};
+use super::record::{insert_all, insert_id};
 use super::store::{self, Links, NewOrigin};
 use crate::accounts::{self, Actor};
 use crate::audit;
@@ -87,15 +87,9 @@ async fn account(tx: &Tx, person: &Person, now: Timestamp) -> Result<i64> {
 }
 
 async fn write_course(tx: &Tx, id: i64, whole: &Whole, now: Timestamp) -> Result<()> {
-    for milestone in &whole.milestones {
-        insert(tx, milestone, id, &[]).await?;
-    }
-    for change in &whole.milestone_history {
-        insert(tx, change, id, &[]).await?;
-    }
-    for change in &whole.status_changes {
-        insert(tx, change, id, &[]).await?;
-    }
+    insert_all(tx, &whole.milestones, id).await?;
+    insert_all(tx, &whole.milestone_history, id).await?;
+    insert_all(tx, &whole.status_changes, id).await?;
     for role in &whole.roles {
         let user = account(tx, &role.person, now).await?;
         store::insert_role(tx, id, role, user).await?;
@@ -122,9 +116,7 @@ async fn write_parts(tx: &Tx, id: i64, whole: &Whole, now: Timestamp) -> Result<
     let mut parts = Parts::default();
     for entry in &whole.timeline {
         let row = insert_id(tx, &entry.entry, id, &[]).await?;
-        for version in &entry.versions {
-            insert(tx, version, row, &[]).await?;
-        }
+        insert_all(tx, &entry.versions, row).await?;
         parts.timeline.push(row);
     }
     for piece in &whole.evidence {
@@ -138,12 +130,8 @@ async fn write_parts(tx: &Tx, id: i64, whole: &Whole, now: Timestamp) -> Result<
     for run in &whole.runs {
         let (book, version) = runbooks::service::adopt(tx, &run.runbook.slug, &run.runbook.source, &by, now).await?;
         let row = insert_id(tx, &run.run, id, &[("runbook_id", book.into()), ("version", version.into())]).await?;
-        for record in &run.records {
-            insert(tx, record, row, &[]).await?;
-        }
-        for call in &run.calls {
-            insert(tx, call, row, &[]).await?;
-        }
+        insert_all(tx, &run.records, row).await?;
+        insert_all(tx, &run.calls, row).await?;
         parts.runs.push(row);
     }
     Ok(parts)
@@ -151,32 +139,16 @@ async fn write_parts(tx: &Tx, id: i64, whole: &Whole, now: Timestamp) -> Result<
 
 /// The postmortem with what was said about it, and what else is known of the incident.
 async fn write_report(tx: &Tx, id: i64, whole: &Whole, now: Timestamp) -> Result<()> {
-    for impact in &whole.impacts {
-        insert(tx, impact, id, &[]).await?;
-    }
-    for classes in &whole.classes {
-        insert(tx, classes, id, &[]).await?;
-    }
-    for duty in &whole.duties {
-        insert(tx, duty, id, &[]).await?;
-    }
+    insert_all(tx, &whole.impacts, id).await?;
+    insert_all(tx, &whole.classes, id).await?;
+    insert_all(tx, &whole.duties, id).await?;
     let Some(report) = &whole.postmortem else { return Ok(()) };
     let row = insert_id(tx, &report.head, id, &[]).await?;
-    for section in &report.sections {
-        insert(tx, section, row, &[]).await?;
-    }
-    for version in &report.versions {
-        insert(tx, version, row, &[]).await?;
-    }
-    for tag in &report.tags {
-        insert(tx, tag, row, &[]).await?;
-    }
-    for check in &report.checks {
-        insert(tx, check, row, &[]).await?;
-    }
-    for comment in &report.comments {
-        insert(tx, comment, row, &[]).await?;
-    }
+    insert_all(tx, &report.sections, row).await?;
+    insert_all(tx, &report.versions, row).await?;
+    insert_all(tx, &report.tags, row).await?;
+    insert_all(tx, &report.checks, row).await?;
+    insert_all(tx, &report.comments, row).await?;
     for reviewer in &report.reviewers {
         let user = account(tx, &reviewer.person, now).await?;
         store::insert_reviewer(tx, row, reviewer, user).await?;
@@ -216,9 +188,7 @@ async fn write_causes(tx: &Tx, id: i64, whole: &Whole) -> Result<()> {
     if let Some(ranking) = &whole.suspects {
         store::insert_ranking(tx, id, ranking).await?;
     }
-    for verdict in &whole.verdicts {
-        insert(tx, verdict, id, &[]).await?;
-    }
+    insert_all(tx, &whole.verdicts, id).await?;
     Ok(())
 }
 

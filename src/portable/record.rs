@@ -118,13 +118,17 @@ fn insertion<R: Record>(row: &R, parent: i64, extra: &[(&str, Value)]) -> (Strin
     (format!("INSERT INTO {} ({}) VALUES ({})", R::TABLE, columns.join(", "), places.join(", ")), values)
 }
 
-/// Writes a row below a parent; `extra` are columns that the file does not hold (the id of an account).
-pub async fn insert<R: Record>(tx: &Tx, row: &R, parent: i64, extra: &[(&str, Value)]) -> Result<()> {
-    let (sql, values) = insertion(row, parent, extra);
-    tx.execute(Sql::built(sql), values).await.map(drop)
+/// Writes rows below one parent.
+pub async fn insert_all<R: Record>(tx: &Tx, rows: &[R], parent: i64) -> Result<()> {
+    for row in rows {
+        let (sql, values) = insertion(row, parent, &[]);
+        tx.execute(Sql::built(sql), values).await?;
+    }
+    Ok(())
 }
 
-/// Like [`insert`], and gives the new row's id.
+/// Writes a row below a parent and gives its id; `extra` are columns that the file does not hold (the id of an
+/// account).
 pub async fn insert_id<R: Record>(tx: &Tx, row: &R, parent: i64, extra: &[(&str, Value)]) -> Result<i64> {
     let (sql, values) = insertion(row, parent, extra);
     tx.insert(Sql::built(format!("{sql} RETURNING id")), values).await

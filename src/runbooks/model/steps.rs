@@ -109,7 +109,7 @@ pub fn parse(body: &str, first_line: usize, problems: &mut Vec<Problem>) -> Vec<
     let headings = headings(body);
     let mut steps: Vec<Step> = Vec::new();
     let mut used: HashMap<String, usize> = HashMap::new();
-    // Counted on from heading to heading: from the top for each, a long runbook takes seconds.
+    // Counted on from heading to heading: from the top for each, the work grows with the square.
     let (mut line, mut counted) = (first_line, 0);
     for (i, heading) in headings.iter().enumerate() {
         line += body.get(counted..heading.range.start).unwrap_or_default().matches('\n').count();
