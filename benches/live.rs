@@ -2,8 +2,8 @@
 //!
 //! Starts the release binary's `serve` on a fresh SQLite database, opens that many streams of live
 //! updates, writes on the timeline, and prints how long it takes from the moment of writing until every
-//! watcher was told, and until every watcher has the new page in hand (as a browser does it: after a
-//! random 80 to 250 ms). At the end the server's memory. `FAULTLINE_BENCH_WATCHERS` and
+//! watcher was told, and until every watcher has the incident's new content in hand (as a browser does
+//! it: asked for 80 to 250 ms later). At the end the server's memory. `FAULTLINE_BENCH_WATCHERS` and
 //! `FAULTLINE_BENCH_UPDATES` change the numbers. Only ever talks to 127.0.0.1.
 #![allow(
     clippy::expect_used,
@@ -40,7 +40,7 @@ fn main() {
         println!("memory before anybody watches: {} KiB", server.memory_kib("VmRSS:"));
         let figures = watch(&client, &server.base, watchers, updates).await;
         report("told", &figures.told, watchers * updates);
-        report("new page in hand", &figures.seen, watchers * updates);
+        report("its new content in hand", &figures.seen, watchers * updates);
         println!(
             "memory with {watchers} watchers: {} KiB, at most {} KiB",
             server.memory_kib("VmRSS:"),
@@ -90,6 +90,8 @@ struct Watcher {
 }
 
 impl Watcher {
+    /// Follows the stream all the time; beside it, asks for the incident's parts as the page's script
+    /// does: one question at a time, for everything that was announced meanwhile.
     async fn run(
         self,
         mut written: broadcast::Receiver<Instant>,
@@ -102,21 +104,37 @@ impl Watcher {
         let hello = stream.next().await.expect("greeted").expect("bytes");
         assert!(hello.starts_with(b"event: hello"), "{}", String::from_utf8_lossy(&hello));
         ready.send(()).await.expect("counted");
+        let (told, announced) = tokio::sync::mpsc::unbounded_channel();
+        let asking = tokio::spawn(self.ask(announced));
         for _ in 0..updates {
             let began = written.recv().await.expect("an update");
-            let event = tokio::time::timeout(PATIENCE, next_change(&mut stream)).await;
-            if event.is_err() {
+            if tokio::time::timeout(PATIENCE, next_change(&mut stream)).await.is_err() {
                 break;
             }
             figures.told.push(began.elapsed());
-            // As the page's script does, spread by the watcher's number instead of by chance.
+            told.send(began).expect("the other half asks until the end");
+        }
+        drop(told);
+        figures.seen = asking.await.expect("asked");
+        figures
+    }
+
+    async fn ask(self, mut announced: tokio::sync::mpsc::UnboundedReceiver<Instant>) -> Vec<Duration> {
+        let mut seen = Vec::new();
+        while let Some(first) = announced.recv().await {
+            // Spread by the watcher's number instead of by chance.
             tokio::time::sleep(Duration::from_millis(80 + (self.n as u64 * 37) % 170)).await;
-            let page = self.client.get(format!("{}/incidents/INC-1", self.base)).send().await.expect("a page");
+            let mut answered = vec![first];
+            while let Ok(another) = announced.try_recv() {
+                answered.push(another);
+            }
+            let asked = self.client.get(format!("{}/incidents/INC-1/parts", self.base));
+            let page = asked.header("accept-encoding", "gzip").send().await.expect("a page");
             assert_eq!(page.status(), 200);
             page.bytes().await.expect("a body");
-            figures.seen.push(began.elapsed());
+            seen.extend(answered.into_iter().map(|began| began.elapsed()));
         }
-        figures
+        seen
     }
 }
 

@@ -83,7 +83,7 @@ async fn load(client: &reqwest::Client, url: &str, how: &str, pause: Duration) {
 /// What the page weighs on the wire, in each encoding that a browser asks for.
 async fn sizes(client: &reqwest::Client, url: &str) -> String {
     let mut out = Vec::new();
-    for encoding in ["identity", "gzip", "br"] {
+    for encoding in ["identity", "gzip"] {
         let answer = client.get(url).header("accept-encoding", encoding).send().await.expect("an answer");
         assert_eq!(answer.status(), 200, "{url}");
         out.push(format!("{encoding} {:.1} kB", answer.bytes().await.expect("a body").len() as f64 / 1e3));

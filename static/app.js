@@ -163,7 +163,7 @@ const openPalette = () => {
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); openPalette(); }
 });
-// Live pages: the server only says that something changed; the page asks for itself again and takes
+// Live pages: the server only says that something changed; the page asks again (for itself, or only for its parts) and takes
 // over the parts (data-live-part). A part in which somebody types waits until they leave it, and what
 // they typed is carried over into its new form.
 const isChanged = (field) => {
@@ -236,7 +236,7 @@ const takeOver = (part, next) => {
 };
 
 const refreshParts = async () => {
-  const answer = await fetch(location.href, { headers: { accept: "text/html" }, credentials: "same-origin" });
+  const answer = await fetch(document.body.dataset.liveFrom ?? location.href, { headers: { accept: "text/html" }, credentials: "same-origin" });
   if (!answer.ok || answer.redirected) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live-part]")) {

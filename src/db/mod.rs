@@ -239,6 +239,12 @@ impl Db {
         self.notices.mark()
     }
 
+    /// Counts what may have changed: every commit of this process, before its caller goes on, and what
+    /// other nodes announce. While it stands still, what was read is what would be read.
+    pub fn changes(&self) -> u64 {
+        self.notices.changes()
+    }
+
     /// Waits for running statements and closes all connections.
     pub async fn close(&self) {
         match &*self.inner {
@@ -288,11 +294,15 @@ impl Tx {
         match inner {
             Inner::SqliteTx(tx) => {
                 tx.into_inner().commit().await?;
+                db.notices.changed();
                 for topic in topics {
                     db.notices.publish(topic);
                 }
             }
-            Inner::PostgresTx(tx) => tx.into_inner().commit().await?,
+            Inner::PostgresTx(tx) => {
+                tx.into_inner().commit().await?;
+                db.notices.changed();
+            }
             Inner::Sqlite { .. } | Inner::Postgres(_) => {}
         }
         Ok(())

@@ -5,6 +5,7 @@
 //! comes from another one, or after too long, is told that everything may have changed.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::postgres::{PgListener, PgPool};
@@ -63,6 +64,8 @@ struct Inner {
     run: u32,
     sender: broadcast::Sender<Notice>,
     recent: Mutex<Recent>,
+    /// Commits of this process and notices of any; see [`Notices::changes`].
+    changes: AtomicU64,
 }
 
 #[derive(Default)]
@@ -75,14 +78,24 @@ impl Notices {
     pub(super) fn new() -> Self {
         let (sender, _) = broadcast::channel(BACKLOG);
         let run = u32::from_be_bytes(Random::System.bytes());
-        Self(Arc::new(Inner { run, sender, recent: Mutex::default() }))
+        Self(Arc::new(Inner { run, sender, recent: Mutex::default(), changes: AtomicU64::new(0) }))
     }
 
     fn recent(&self) -> MutexGuard<'_, Recent> {
         self.0.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How often anything may have changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.0.changes.load(Ordering::Acquire)
+    }
+
+    pub(super) fn changed(&self) {
+        self.0.changes.fetch_add(1, Ordering::Release);
+    }
+
     pub(super) fn publish(&self, topic: String) {
+        self.changed();
         let mut recent = self.recent();
         recent.last += 1;
         let notice = Notice { mark: Mark { run: self.0.run, number: recent.last }, topic };

@@ -2,6 +2,7 @@
 //! that is refused is shown again with what was typed.
 
 mod chat;
+mod content;
 mod dashboard;
 mod declare;
 mod entry;
@@ -17,6 +18,7 @@ mod milestone;
 mod page;
 mod service_column;
 mod service_panel;
+mod shared;
 mod tasks;
 mod templates;
 mod timeline;
@@ -50,7 +52,7 @@ pub(super) fn routes() -> Routes {
         .post("/incidents/{id}/timeline/import", Access::RESPONDER, chat::import)
         .post("/incidents/{id}/files", Access::RESPONDER, files::create)
         .map_router(|router| router.layer(DefaultBodyLimit::max(filled::UPLOAD_LIMIT)));
-    uploads.merge(pages())
+    uploads.merge(pages()).map_router(|router| router.layer(Extension(shared::Shared::default())))
 }
 
 fn pages() -> Routes {
@@ -61,6 +63,7 @@ fn pages() -> Routes {
         .post("/incidents", Access::RESPONDER, declare::create)
         .get("/incidents/new", Access::RESPONDER, declare::new)
         .get("/incidents/{id}", Access::VIEWER, page::show)
+        .get("/incidents/{id}/parts", Access::VIEWER, page::parts)
         .post("/incidents/{id}/status", Access::RESPONDER, page::change_status)
         .post("/incidents/{id}/roles", Access::RESPONDER, page::assign_role)
         .post("/incidents/{id}/next-update", Access::RESPONDER, page::promise_update)
@@ -110,6 +113,8 @@ struct At {
     actor: Actor,
     hooks: Hooks,
     incident: Incident,
+    /// The database's count of changes before the incident was read.
+    changes: u64,
     /// The path's other parts: the entry, the milestone's name …
     rest: Vec<String>,
 }
@@ -129,8 +134,9 @@ impl FromRequestParts<AppState> for At {
         let mut values = path.into_iter().map(|(_, value)| value);
         let id = values.next().unwrap_or_default();
         let id = IncidentId::parse(&id).ok_or_else(|| Error::not_found(format!("incident {id}")))?;
+        let changes = state.db.changes();
         let incident = get_visible(&state.db, id, (&actor).into()).await?;
-        Ok(Self { cx, actor, hooks, incident, rest: values.collect() })
+        Ok(Self { cx, actor, hooks, incident, changes, rest: values.collect() })
     }
 }
 

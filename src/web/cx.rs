@@ -100,6 +100,8 @@ pub struct Shell {
     pub live: String,
     /// How old the page is, in this node's order of notices.
     pub live_since: String,
+    /// Where the page asks for its parts when it refreshes itself; empty for itself.
+    pub live_from: String,
 }
 
 /// One entry of the main navigation.
@@ -128,6 +130,7 @@ impl Shell {
             js: assets::url("app.js"),
             live: String::new(),
             live_since: String::new(),
+            live_from: String::new(),
         }
     }
 
@@ -140,6 +143,13 @@ impl Shell {
     #[must_use]
     pub fn live(mut self, topics: &[&str]) -> Self {
         self.live = topics.join(" ");
+        self
+    }
+
+    /// Has it ask there for its parts instead of for itself.
+    #[must_use]
+    pub fn live_from(mut self, path: String) -> Self {
+        self.live_from = path;
         self
     }
 

@@ -54,4 +54,33 @@ on_both! {
         assert_eq!(next(&mut his).await, None, "a private incident is silent to others");
         app.visitor().get("/live?topics=incidents").await.redirects_to("/login?next=%2Flive%3Ftopics%3Dincidents");
     }
+
+    async fn what_is_made_once_for_many_shows_each_what_is_theirs(app: TestApp) {
+        let mut ada = app.browser_of("Ada", Role::Commander).await.0;
+        let mut bo = app.browser_of("Bo", Role::Commander).await.0;
+        let mut vi = app.browser_of("Vi", Role::Viewer).await.0;
+        let mut admin = app.browser_of("Al", Role::Admin).await.0;
+        let open = ada.post_form("/incidents", &[("title", "Cart fails"), ("severity", "SEV1")]).await.expect(303).location().to_owned();
+        let secret = [("title", "Stolen key"), ("severity", "SEV1"), ("private", "true")];
+        let hidden = ada.post_form("/incidents", &secret).await.expect(303).location().to_owned();
+        ada.post_form(&format!("{open}/links"), &[("relation", "related"), ("other", "INC-2")]).await.expect(303);
+        let parts = format!("{open}/parts");
+        ada.get(&open).await.contains(&format!("data-live-from=\"{parts}\"")).contains("Stolen key").contains("Sign out");
+        // The clock stands and nothing is written: whoever may see the same gets the same, and no more.
+        for path in [&open, &parts] {
+            bo.get(path).await.expect(200).contains("Cart fails").contains("Take it").lacks("Stolen key");
+            ada.get(path).await.expect(200).contains("Stolen key").contains("Take it");
+            vi.get(path).await.expect(200).contains("Cart fails").lacks("Take it").lacks("Stolen key");
+            admin.get(path).await.expect(200).contains("Stolen key");
+        }
+        bo.get(&parts).await.lacks("Sign out").lacks("<html");
+        bo.get(&format!("{hidden}/parts")).await.expect(404);
+        // Whoever asks after a change sees it, in the same second.
+        bo.post_form(&format!("{open}/timeline"), &[("text", "The cache was full")]).await.expect(303);
+        for browser in [&mut ada, &mut bo, &mut vi, &mut admin] {
+            browser.get(&parts).await.contains("The cache was full");
+            browser.get(&open).await.contains("The cache was full");
+        }
+        app.visitor().get(&parts).await.redirects_to("/login?next=%2Fincidents%2FINC-1%2Fparts");
+    }
 }

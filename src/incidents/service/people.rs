@@ -64,6 +64,11 @@ pub async fn named(db: &Db, id: IncidentId) -> Result<Vec<Named>> {
     store::named(db, id).await
 }
 
+/// Whether any private incident names this account.
+pub async fn is_named_anywhere(db: &Db, user_id: i64) -> Result<bool> {
+    store::is_named_anywhere(db, user_id).await
+}
+
 /// Lets a person see a private incident.
 pub async fn grant_access(tx: &Tx, id: IncidentId, person: &Person, by: &By, now: Timestamp) -> Result<()> {
     if store::is_named(tx, id, person.user_id).await? {

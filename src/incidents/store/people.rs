@@ -75,6 +75,14 @@ pub async fn named(db: &Db, id: IncidentId) -> Result<Vec<Named>> {
     Ok(rows)
 }
 
+/// Whether any private incident names this account.
+pub async fn is_named_anywhere(db: &Db, user_id: i64) -> Result<bool> {
+    let found = db
+        .fetch_optional::<(i64,)>("SELECT user_id FROM incident_people WHERE user_id = $1 LIMIT 1", args![user_id])
+        .await?;
+    Ok(found.is_some())
+}
+
 pub async fn is_named(db: &Db, id: IncidentId, user_id: i64) -> Result<bool> {
     let row: Option<(i64,)> = db
         .fetch_optional(

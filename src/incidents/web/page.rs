@@ -1,69 +1,26 @@
 //! `/incidents/INC-n`: on one screen how bad, since when, who leads, what is suspected, what next.
 
+use std::sync::Arc;
+
 use askama::Template;
+use axum::Extension;
 use axum::extract::Form;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
-use crate::clock::human_duration;
 use crate::db::Db;
 use crate::error::{FieldErrors, Result};
-use crate::markdown::{self, SafeHtml};
-use crate::web::{Shell, redirect_with_flash, render_with_status};
+use crate::web::{Rendered, Shell, redirect_with_flash, render, render_with_status};
 
 use super::super::actions::links::LinkInput;
-use super::super::hooks::{PanelContext, Place, Shown};
-use super::super::model::blast::Reached;
-use super::super::model::impact::{self, Impact, ImpactInput};
+use super::super::model::impact::ImpactInput;
 use super::super::model::input::{NextUpdateInput, StatusInput, TaskInput, TimelineInput};
-use super::super::model::link::Relation;
-use super::super::model::record::{Evidence, Incident, ServiceRef, Task, times_of};
-use super::super::model::{IncidentId, Kind, Role, Status, TaskKind, TaskState, command};
-use super::super::service::{self, links::Linked, people::Named};
-use super::super::store::people::Account;
-use super::super::store::timeline as timeline_store;
-use super::view::{DurationView, EntryView, MilestoneView, RoleView, durations, milestone_table, role_table};
+use super::super::model::{IncidentId, Role};
+use super::super::service;
+use super::content::{self, Reader};
+use super::shared::{self, Content, Shared};
 use super::{At, complaints};
-
-/// Newest entries on the page; the rest is a link away.
-const ENTRIES: i64 = 30;
-const TASKS: i64 = 60;
-const EVIDENCE: i64 = 20;
-
-#[derive(Template)]
-#[template(path = "incidents/page.html")]
-struct IncidentPage {
-    shell: Shell,
-    incident: Incident,
-    summary: SafeHtml,
-    age: String,
-    services: Vec<ServiceRef>,
-    commander: Option<String>,
-    roles: Vec<RoleView>,
-    milestones: Vec<MilestoneView>,
-    durations: Vec<DurationView>,
-    entries: Vec<EntryView>,
-    more_entries: bool,
-    tasks: Vec<Task>,
-    tasks_total: i64,
-    evidence: Vec<Evidence>,
-    evidence_total: i64,
-    merged: Vec<Incident>,
-    impacts: Vec<Impact>,
-    /// How long customers were affected in all.
-    impact_total: String,
-    blast: Vec<Reached>,
-    links: Vec<Linked>,
-    panels: Vec<Shown>,
-    next_steps: Vec<String>,
-    suspicion: Option<String>,
-    statuses: Vec<Status>,
-    people: Vec<Account>,
-    /// Who may see it while it is private.
-    named: Vec<Named>,
-    forms: Forms,
-}
 
 /// The forms of the page as they were typed, and what was wrong with the one that was refused.
 #[derive(Default)]
@@ -81,145 +38,54 @@ pub(super) struct Forms {
 
 impl Forms {
     /// The complaints about one form of the page.
-    fn of(&self, form: &str) -> FieldErrors {
+    pub(super) fn of(&self, form: &str) -> FieldErrors {
         if self.refused == form { self.errors.clone() } else { FieldErrors::default() }
     }
 
-    fn is_refused(&self, form: &str) -> bool {
+    pub(super) fn is_refused(&self, form: &str) -> bool {
         self.refused == form
     }
 }
 
+#[derive(Template)]
+#[template(path = "incidents/page.html")]
+struct IncidentPage {
+    shell: Shell,
+    content: Arc<Content>,
+}
+
 impl IncidentPage {
-    fn main_panels(&self) -> impl Iterator<Item = &Shown> {
-        self.panels.iter().filter(|p| p.place == Place::Main)
-    }
-
-    fn side_panels(&self) -> impl Iterator<Item = &Shown> {
-        self.panels.iter().filter(|p| p.place == Place::Side)
-    }
-
-    fn is_open(&self) -> bool {
-        self.incident.status.is_open()
-    }
-
-    /// The question that was asked before resolving, when the form comes back with it.
-    fn question(&self) -> Option<String> {
-        self.forms.of("status").of("conflict").map(str::to_owned)
-    }
-
-    fn lasted(&self, impact: &Impact) -> String {
-        human_duration(impact.lasted(self.shell.now))
-    }
-
-    fn open_impact(&self) -> Option<&Impact> {
-        self.impacts.iter().rev().find(|i| i.ended_at.is_none())
-    }
-
-    /// Services of the blast radius that are named; more are only counted.
-    fn named_blast(&self) -> impl Iterator<Item = &Reached> {
-        self.blast.iter().take(12)
-    }
-
-    fn unnamed_blast(&self) -> usize {
-        self.blast.len().saturating_sub(12)
-    }
-
-    fn commands(&self) -> [(&'static str, &'static str); 7] {
-        command::EXAMPLES
-    }
-
-    fn update_overdue(&self) -> bool {
-        self.incident.next_update_due_at.is_some_and(|due| due < self.shell.now)
-    }
-
-    fn is_overdue(&self, task: &Task) -> bool {
-        task.is_overdue(self.shell.now)
-    }
-
-    fn tasks_of(&self, kind: &TaskKind) -> Vec<&Task> {
-        self.tasks.iter().filter(|t| t.kind == *kind).collect()
-    }
-
-    fn open_tasks(&self) -> usize {
-        self.tasks.iter().filter(|t| t.state == TaskState::Open).count()
-    }
-
-    fn size_of(&self, evidence: &Evidence) -> String {
-        evidence.kept_bytes.map(super::view::size).unwrap_or_default()
+    fn content(&self) -> Rendered<'_> {
+        self.content.markup()
     }
 }
 
-pub(super) async fn show(at: At) -> Result<Response> {
-    show_with(&at, Forms::default()).await
+pub(super) async fn show(at: At, Extension(shared): Extension<Shared>) -> Result<Response> {
+    let shell = shell(&at);
+    let content = shared.content(&at).await?;
+    render(&IncidentPage { shell, content })
+}
+
+/// The content alone, for a page that is open already: as small and as quick as can be, since everybody
+/// who watches an incident asks for it within a moment after each change.
+pub(super) async fn parts(at: At, Extension(shared): Extension<Shared>, headers: HeaderMap) -> Result<Response> {
+    Ok(shared.content(&at).await?.answer(&headers))
 }
 
 /// The page, with a refused form in it when there is one.
 pub(super) async fn show_with(at: &At, forms: Forms) -> Result<Response> {
-    let (db, id, now) = (at.db(), at.id(), at.now());
-    let services = service::details::services(db, id).await?;
-    let milestones = service::milestones::milestones(db, id).await?;
-    let history = service::milestones::history(db, id).await?;
-    let holders = service::people::roles(db, id).await?;
-    let newest = timeline_store::Filter { newest_first: true, ..timeline_store::Filter::default() };
-    let mut entries = service::timeline::page(db, id, &newest, ENTRIES + 1).await?;
-    let more_entries = entries.len() > usize::try_from(ENTRIES).unwrap_or_default();
-    entries.truncate(usize::try_from(ENTRIES).unwrap_or_default());
-    let may_respond = at.actor.can(crate::accounts::Role::Responder);
-    let times = times_of(&milestones);
-    let context = PanelContext {
-        db,
-        now,
-        viewer: (&at.actor).into(),
-        may_respond,
-        incident: &at.incident,
-        services: &services,
-        times: &times,
-    };
-    let panels = at.hooks.panels(&context).await;
-    let impacts = service::impacts::windows(db, id).await?;
-    let page = IncidentPage {
-        shell: at.cx.shell(format!("{id} {}", at.incident.title)).live(&[&format!("incident:{}", id.0)]),
-        summary: markdown::render(&at.incident.summary),
-        age: at.incident.age_words(now),
-        commander: holders.iter().find(|h| h.role == Role::Commander).map(|h| h.name.clone()),
-        roles: role_table(&holders),
-        milestones: milestone_table(&milestones, &history),
-        durations: durations(&milestones),
-        entries: entries.into_iter().map(EntryView::new).collect(),
-        more_entries,
-        tasks: service::tasks::page(db, id, 0, TASKS).await?,
-        tasks_total: service::tasks::count(db, id).await?,
-        evidence: service::evidence::page(db, id, 0, EVIDENCE).await?,
-        evidence_total: service::evidence::count(db, id).await?,
-        merged: visible_only(at, service::merge::merged_into(db, id).await?).await?,
-        impact_total: human_duration(impact::total(&impacts, now)),
-        impacts,
-        blast: service::impacts::blast_radius(db, &services).await?,
-        links: service::links::of(db, &at.incident, (&at.actor).into()).await?,
-        next_steps: panels.iter().filter_map(|p| p.panel.next_step.clone()).collect(),
-        suspicion: panels.iter().find_map(|p| p.panel.suspicion.clone()),
-        statuses: at.incident.status.options(),
-        people: if may_respond { service::people::people(db).await? } else { Vec::new() },
-        named: if at.incident.private { service::people::named(db, id).await? } else { Vec::new() },
-        incident: at.incident.clone(),
-        services,
-        panels,
-        forms,
-    };
-    let status = if page.forms.errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    render_with_status(status, &page)
+    let refused = !forms.errors.is_empty();
+    let shell = shell(at);
+    let content = Arc::new(shared::render(content::gather(at, Reader::of(&at.actor, at.now()), forms).await?)?);
+    let status = if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    render_with_status(status, &IncidentPage { shell, content })
 }
 
-/// Merged duplicates that are private stay hidden from those who were not named.
-async fn visible_only(at: &At, merged: Vec<Incident>) -> Result<Vec<Incident>> {
-    let mut shown = Vec::new();
-    for incident in merged {
-        if !incident.private || service::get_visible(at.db(), incident.id, (&at.actor).into()).await.is_ok() {
-            shown.push(incident);
-        }
-    }
-    Ok(shown)
+fn shell(at: &At) -> Shell {
+    at.cx
+        .shell(format!("{} {}", at.id(), at.incident.title))
+        .live(&[&format!("incident:{}", at.id().0)])
+        .live_from(at.path("/parts"))
 }
 
 pub(super) async fn change_status(at: At, Form(input): Form<StatusInput>) -> Result<Response> {
