@@ -4,6 +4,7 @@
 //! on-call duty.
 
 mod admin;
+mod attempts;
 pub mod model;
 mod passwords;
 pub mod service;

@@ -1,17 +1,14 @@
 //! Pages for everybody: set-up, sign-in, sign-out, one's own profile.
 
-use std::num::NonZeroU32;
-use std::sync::LazyLock;
-
 use askama::Template;
 use axum::extract::{Form, Path, Query};
 use axum::http::header::USER_AGENT;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
-use governor::{DefaultKeyedRateLimiter, Quota};
 use serde::Deserialize;
 
+use super::attempts::{self, Place};
 use super::model::{NewUser, Role, Session};
 use super::service;
 use crate::error::{Error, FieldErrors, Result};
@@ -30,21 +27,6 @@ pub(super) fn routes() -> Routes {
         .get("/settings/profile", Access::VIEWER, profile)
         .post("/settings/profile/password", Access::VIEWER, change_password)
         .post("/settings/profile/sessions/{id}/revoke", Access::VIEWER, revoke_session)
-}
-
-/// Sign-ins per address and minute before an answer of 429; argon2 makes each one dear for us.
-static ATTEMPTS: LazyLock<DefaultKeyedRateLimiter<String>> = LazyLock::new(|| {
-    // Evaluated by the compiler: a zero here would not build.
-    const PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
-    DefaultKeyedRateLimiter::keyed(Quota::per_minute(PER_MINUTE))
-});
-
-fn limit_attempts(email: &str) -> Result<()> {
-    if ATTEMPTS.len() > 10_000 {
-        ATTEMPTS.retain_recent();
-    }
-    let key = email.trim().to_lowercase().chars().take(254).collect();
-    ATTEMPTS.check_key(&key).map_err(|_| Error::RateLimited { retry_after_s: 60 })
 }
 
 fn agent(headers: &HeaderMap) -> &str {
@@ -82,8 +64,8 @@ async fn setup_form(cx: Cx) -> Result<Response> {
     })
 }
 
-async fn setup(cx: Cx, headers: HeaderMap, Form(form): Form<SetupForm>) -> Result<Response> {
-    limit_attempts("set-up")?;
+async fn setup(cx: Cx, place: Place, headers: HeaderMap, Form(form): Form<SetupForm>) -> Result<Response> {
+    attempts::admit("set-up", place)?;
     let user = NewUser {
         email: form.email.clone(),
         name: form.name.clone(),
@@ -151,8 +133,8 @@ struct LoginForm {
     next: String,
 }
 
-async fn login(cx: Cx, headers: HeaderMap, Form(form): Form<LoginForm>) -> Result<Response> {
-    limit_attempts(&form.email)?;
+async fn login(cx: Cx, place: Place, headers: HeaderMap, Form(form): Form<LoginForm>) -> Result<Response> {
+    attempts::admit(&form.email, place)?;
     match service::sign_in(&cx.state, &form.email, form.password, agent(&headers)).await {
         Ok(secret) => {
             let jar = CookieJar::new().add(session_cookie(&cx.state, secret));
@@ -201,9 +183,9 @@ struct PasswordForm {
     password: String,
 }
 
-async fn change_password(cx: Cx, headers: HeaderMap, Form(form): Form<PasswordForm>) -> Result<Response> {
+async fn change_password(cx: Cx, place: Place, headers: HeaderMap, Form(form): Form<PasswordForm>) -> Result<Response> {
     let actor = cx.actor()?.clone();
-    limit_attempts(&format!("password of {:?}", actor.user_id))?;
+    attempts::admit(&format!("password of {:?}", actor.user_id), place)?;
     match service::change_password(&cx.state, &actor, form.current, form.password).await {
         Ok(()) => {
             let user_id = actor.user_id.ok_or(Error::Unauthenticated)?;

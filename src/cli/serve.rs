@@ -1,5 +1,6 @@
 //! `faultline serve`: listen until told to stop, then finish what is under way.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -57,7 +58,8 @@ pub async fn serve(state: AppState) -> Result<()> {
     status_page::jobs::spawn(state.clone(), outbound, courier);
     let ledger = reports::Ledger::new();
     reports::jobs::spawn(state.clone(), ledger.clone());
-    let serving = axum::serve(listener, app::router_with(state, ledger)).with_graceful_shutdown(stop_signal());
+    let service = app::router_with(state, ledger).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop_signal());
     tokio::select! {
         outcome = serving => outcome.map_err(|e| Error::Internal(format!("serving: {e}")))?,
         // Open streams of live updates would hold the process for ever; browsers open them again.
