@@ -147,6 +147,8 @@ pub struct Behind {
     pub key: String,
     /// The measure, by its place in the question.
     pub place: Option<usize>,
+    /// Only those that took longer than the target of their severity.
+    pub over: bool,
     pub skip: usize,
     pub take: usize,
 }
@@ -316,6 +318,9 @@ fn behind(snapshot: &Snapshot, question: &Question, eyes: &Eyes, of: &Behind) ->
     let in_group = |i: usize| key.is_empty() || wanted.is_some_and(|p| membership.of(&selection, i).contains(&p));
     let has_value = |i: usize| place.is_none_or(|place| selection.value(place, i).is_some());
     let mut chosen: Vec<usize> = (0..selection.picked.len()).filter(|i| in_group(*i) && has_value(*i)).collect();
+    if of.over {
+        chosen.retain(|i| place.is_some_and(|place| selection.breaches(place, *i)));
+    }
     let total = chosen.len();
     let distances: Vec<bool> =
         question.definitions.iter().map(|d| d.basis == super::model::measures::Basis::BetweenStarts).collect();

@@ -188,7 +188,10 @@ on_both! {
         browser.post_form("/reports/settings/targets", &[("mttr_1", "soon"), ("mttr_2", "90")]).await.expect(422).contains("is not a number of minutes").contains("value=\"soon\"");
         browser.post_form("/reports/settings/targets", &[("mttr_1", "60"), ("mttr_2", "60"), ("mttr_3", "60"), ("mttr_4", "60")]).await.expect(303);
         // 40, 90, 100, 62, 33 and 58 minutes: half of them within the hour.
-        browser.get(&format!("/reports?{QUARTER}")).await.expect(200).contains("within target: 3 of 6 (50 %)").contains("target 1h");
+        browser.get(&format!("/reports?{QUARTER}")).await.expect(200).contains("within target: 3 of 6 (50 %)").contains("target 1h").contains("&#38;over=target");
+        let over = format!("/reports/incidents?{QUARTER}&measure=mttr&over=target");
+        browser.get(&over).await.expect(200).contains("over its target").contains("3 incidents").contains("1h 40m").lacks(">40m</td>").lacks("58m");
+        browser.get(&over.replacen("incidents?", "incidents.csv?", 1)).await.expect(200).lacks("2400");
         let add = |to: &'static str| [("key", "pain"), ("name", "Customer pain"), ("from", "detected"), ("to", to), ("hours", "business"), ("severities", "SEV1")];
         browser.post_form("/reports/settings/definitions", &[("key", "mttr"), ("from", "detected"), ("to", "detected")]).await.expect(422).contains("is a built-in measure").contains("must be another time");
         browser.post_form("/reports/settings/definitions", &add("resolved")).await.expect(303);

@@ -291,6 +291,13 @@ impl Selection<'_> {
         share
     }
 
+    /// Whether an incident, by its place among those picked, took longer than the target of its severity.
+    pub fn breaches(&self, place: usize, i: usize) -> bool {
+        let severity = self.picked.get(i).map(|picked| self.fact(*picked).severity);
+        let target = severity.and_then(|severity| self.question.target(place, severity));
+        self.value(place, i).zip(target).is_some_and(|(value, target)| value > target)
+    }
+
     /// One measure of each group; its values are gone again when the next one begins.
     fn summaries(&self, membership: &Membership, place: usize) -> Summaries {
         let intervals = if membership.keys.len() > MOST_RESAMPLED { Intervals::OnlyLarge } else { Intervals::All };

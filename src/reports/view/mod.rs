@@ -47,14 +47,18 @@ pub struct Cell {
     pub interval: String,
     /// How many stayed within the target; empty when there is none.
     pub within: String,
+    /// Where those that took longer are listed; empty when there are none.
+    pub breaches: String,
     /// The incidents behind it.
     pub href: String,
 }
 
 impl Cell {
     pub fn of(summary: Option<&Summary>, within: Option<Share>, href: String) -> Self {
-        let within = within.filter(|s| s.of > 0).map(share).unwrap_or_default();
-        let Some(s) = summary else { return Self { within, href, ..Self::default() } };
+        let within = within.filter(|s| s.of > 0);
+        let breaches = within.filter(|s| s.part < s.of).map(|_| format!("{href}&over=target")).unwrap_or_default();
+        let within = within.map(share).unwrap_or_default();
+        let Some(s) = summary else { return Self { within, breaches, href, ..Self::default() } };
         Self {
             n: s.n,
             p50: duration(s.p50),
@@ -65,6 +69,7 @@ impl Cell {
                 .interval
                 .map_or_else(String::new, |(low, high)| format!("{}–{}", short_duration(low), short_duration(high))),
             within,
+            breaches,
             href,
         }
     }

@@ -66,18 +66,34 @@ fn place_of(question: &Question, measure: &str) -> Option<usize> {
     question.definitions.iter().position(|d| d.key == measure)
 }
 
+fn is_over(query: &ReportQuery) -> bool {
+    query.over == "target"
+}
+
+fn heading(measure: Option<&str>, what: &str, over: bool) -> String {
+    match measure {
+        Some(measure) if over => format!("{measure} of {what}, over its target"),
+        Some(measure) => format!("{measure} of {what}"),
+        None => what.to_owned(),
+    }
+}
+
 async fn list(cx: Cx, Extension(ledger): Extension<Ledger>, Query(query): Query<ReportQuery>) -> Result<Response> {
     let scope = scope_of(&cx, &query.scope).await?;
     let desk = Desk::open(&ledger, &cx.state.db, viewer(cx.actor()?), cx.now()).await?;
     let question = desk.question(&scope);
     let place = place_of(&question, &query.measure);
     let page: usize = query.page.parse().unwrap_or(1).max(1);
-    let of = Behind { key: query.key.clone(), place, skip: (page - 1).saturating_mul(PAGE), take: PAGE };
+    let over = is_over(&query);
+    let of = Behind { key: query.key.clone(), place, over, skip: (page - 1).saturating_mul(PAGE), take: PAGE };
     let behind = desk.behind(&question, of).await?;
     let (counted, total) = (&behind.0, behind.1);
     let titles = desk.titles(counted.iter().map(|c| c.number)).await?;
     let definition = place.and_then(|p| question.definitions.get(p));
-    let here = view::behind(&scope, Some(&query.key), definition.map(|d| &*d.key));
+    let mut here = view::behind(&scope, Some(&query.key), definition.map(|d| &*d.key));
+    if over {
+        here.push_str("&over=target");
+    }
     let what = if query.key.is_empty() { "all groups".to_owned() } else { view::label(scope.group_by, &query.key) };
     let places = shown(place);
     let line = |c: &Counted| Line {
@@ -94,7 +110,7 @@ async fn list(cx: Cx, Extension(ledger): Extension<Ledger>, Query(query): Query<
     render(&ListPage {
         shell: cx.shell("Incidents behind a number"),
         words: scope.in_words(),
-        heading: definition.map_or_else(|| what.clone(), |d| format!("{} of {what}", d.short)),
+        heading: heading(definition.map(|d| &*d.short), &what, over),
         definition: definition.map(|d| d.printed()).unwrap_or_default(),
         columns: places.iter().filter_map(|p| question.definitions.get(*p)).map(|d| d.short.to_string()).collect(),
         lines: counted.iter().map(line).collect(),
@@ -129,7 +145,7 @@ async fn export_incidents(
     let desk = Desk::open(&ledger, &cx.state.db, viewer(cx.actor()?), cx.now()).await?;
     let question = desk.question(&scope);
     let place = place_of(&question, &query.measure);
-    let of = Behind { key: query.key.clone(), place, skip: 0, take: MOST_IN_FILE };
+    let of = Behind { key: query.key.clone(), place, over: is_over(&query), skip: 0, take: MOST_IN_FILE };
     let behind = desk.behind(&question, of).await?;
     let behind = &behind.0;
     let titles = desk.titles(behind.iter().map(|c| c.number)).await?;

@@ -33,6 +33,8 @@ pub(super) struct ReportQuery {
     pub measure: String,
     /// The group whose incidents are listed.
     pub key: String,
+    /// `over=target`: only those of them that took longer than their target.
+    pub over: String,
     pub page: String,
 }
 
