@@ -1,6 +1,9 @@
 //! Differences between two texts, line by line, for pages.
 
-use similar::{ChangeTag, TextDiff};
+use std::time::{Duration, Instant};
+
+use similar::algorithms::{Capture, Compact, Replace, myers};
+use similar::{ChangeTag, DiffOp, group_diff_ops};
 
 use crate::fields::text_enum;
 
@@ -36,16 +39,28 @@ pub struct Line {
 const CONTEXT: usize = 3;
 /// Longest difference that a page shows, in lines.
 const MAX_LINES: usize = 2_000;
+/// Two long texts with nothing in common would be compared for minutes; after this the rest is taken as
+/// replaced.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How to get from one list of lines to the other.
+pub fn operations(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
+    // One algorithm, called by its name: the library's switch between all of them is half a megabyte.
+    let mut found = Compact::new(Replace::new(Capture::new()), old, new);
+    let until = Some(Instant::now() + PATIENCE);
+    let Ok(()) = myers::diff_deadline(&mut found, old, 0..old.len(), new, 0..new.len(), until);
+    found.into_inner().into_inner().into_ops()
+}
 
 /// The changed lines with their surroundings; empty when the texts are equal.
 pub fn lines(old: &str, new: &str) -> Vec<Line> {
-    let diff = TextDiff::from_lines(old, new);
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
     let mut lines = Vec::new();
-    for (i, group) in diff.grouped_ops(CONTEXT).iter().enumerate() {
+    for (i, group) in group_diff_ops(operations(&old, &new), CONTEXT).iter().enumerate() {
         if i > 0 {
             lines.push(Line { kind: LineKind::Gap, text: String::new() });
         }
-        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+        for change in group.iter().flat_map(|op| op.iter_changes(&old[..], &new[..])) {
             if lines.len() >= MAX_LINES {
                 lines.push(Line { kind: LineKind::Gap, text: "The rest is left out.".to_owned() });
                 return lines;
@@ -55,7 +70,7 @@ pub fn lines(old: &str, new: &str) -> Vec<Line> {
                 ChangeTag::Insert => LineKind::Added,
                 ChangeTag::Delete => LineKind::Removed,
             };
-            lines.push(Line { kind, text: change.value().trim_end_matches('\n').to_owned() });
+            lines.push(Line { kind, text: change.value().to_owned() });
         }
     }
     lines

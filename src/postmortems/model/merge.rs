@@ -1,7 +1,9 @@
 //! Bringing two changes of one text together, line by line: what one side left alone follows the
 //! other; where both changed the same lines, the first side stays.
 
-use similar::{DiffTag, TextDiff};
+use similar::DiffTag;
+
+use crate::difference;
 
 /// A merged text, and in how many places both sides had changed the same lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +55,7 @@ fn part<'a, 'b>(all: &'b [&'a str], from: usize, to: usize) -> &'b [&'a str] {
 /// For each line of `base` its place in `side`, when it is still there.
 fn matches(base: &[&str], side: &[&str]) -> Vec<Option<usize>> {
     let mut found = vec![None; base.len()];
-    for op in TextDiff::from_slices(base, side).ops() {
+    for op in difference::operations(base, side) {
         if op.tag() == DiffTag::Equal {
             for (i, j) in op.old_range().zip(op.new_range()) {
                 if let Some(place) = found.get_mut(i) {

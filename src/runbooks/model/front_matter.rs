@@ -255,8 +255,7 @@ impl Reader<'_> {
     }
 
     fn unknown(&mut self, field: &str) {
-        let guess =
-            similar::get_close_matches(field, &FIELDS, 1, 0.7).first().map(|f| format!("; did you mean '{f}'?"));
+        let guess = near_miss(field, &FIELDS).map(|f| format!("; did you mean '{f}'?"));
         let line = self.line(field);
         let message = format!("is not a field of a runbook{}", guess.unwrap_or_default());
         self.problems.push(Problem::warning(line, field, message));
@@ -273,6 +272,12 @@ pub(super) const fn name_of(value: &Value) -> &'static str {
         Value::Mapping(_) => "fields",
         Value::Tagged(_) => "a tagged value",
     }
+}
+
+/// The word that was probably meant: the nearest, if it is one slip of the pen or two away.
+pub(super) fn near_miss<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let likeness = |k: &&str| strsim::normalized_damerau_levenshtein(word, k);
+    known.iter().copied().filter(|k| likeness(k) >= 0.7).max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use std::ops::Range;
 use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd};
 
 use super::Problem;
+use super::front_matter::near_miss;
 use crate::markdown::{self, slugify};
 pub use call::Call;
 use call::first_link;
@@ -184,7 +185,7 @@ fn is_step(heading: &RawHeading) -> bool {
 fn warn_of_near_miss(word: &str, line: usize, problems: &mut Vec<Problem>) {
     let names = StepKind::ALL.map(StepKind::as_str);
     let lower = word.to_lowercase();
-    if let Some(guess) = similar::get_close_matches(lower.as_str(), &names, 1, 0.8).first() {
+    if let Some(guess) = near_miss(&lower, &names) {
         problems.push(Problem::warning(
             line,
             "steps",
