@@ -2,7 +2,7 @@
 
 mod mail;
 mod pages;
-mod receiver;
+pub mod receiver;
 mod slack;
 
 use std::sync::Arc;

@@ -10,6 +10,8 @@ use faultline::suspects::model::{Observation, Span, Telemetry};
 use faultline::suspects::{jobs, synthetic};
 use serde_json::{Value, json};
 
+use super::notifications::receiver::Receiver;
+use super::notifications::{channel, configured, work};
 use super::support::TestApp;
 
 /// A made case with its times moved so that the impact was ten minutes ago.
@@ -115,6 +117,11 @@ fn first(answer: &Value, kind: &str) -> Value {
 
 on_both! {
     async fn what_broke_is_named_from_what_came_in(app: TestApp) {
+        let app = configured(app, |_| {});
+        let receiver = Receiver::start().await;
+        for kind in ["slack", "webhook"] {
+            channel(&app, kind, kind, &receiver.url(kind), json!({})).await;
+        }
         let staged = stage(&app);
         send_spans(&app, &staged.seen.baseline.spans).await;
         send_spans(&app, &staged.seen.incident.spans).await;
@@ -137,6 +144,15 @@ on_both! {
         let headline = answer["headline"].as_str().expect("a sentence");
         assert!(headline.contains(&format!("after the deployment of {} v1.3.2", staged.service)), "{headline}");
 
+        // The sentence goes out by itself, once, and leads to its evidence.
+        work(&app).await;
+        work(&app).await;
+        let told: Vec<Value> = receiver.all("/webhook").iter().map(|s| s.json()).filter(|b| b["type"] == "incident.suspect_found").collect();
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert!(told[0].to_string().contains(headline) && told[0].to_string().contains(&format!("/incidents/{id}/suspects")), "{}", told[0]);
+        let slack: Vec<Value> = receiver.all("/slack").iter().map(|s| s.json()).collect();
+        assert_eq!(slack.iter().filter(|b| b.to_string().contains(headline)).count(), 1, "{slack:#?}");
+
         let mut browser = app.browser(Role::Responder).await;
         let path = format!("/incidents/{id}/suspects");
         browser.get(&path).await.expect(200).contains(&staged.service).contains("Caused by").contains("/traces/");
@@ -152,6 +168,11 @@ on_both! {
         let told = app.api(Role::Viewer).await.get("/api/v1/reports/suspects").await.expect(200).json();
         assert_eq!((&told["overall"]["confirmed"], &told["by_service"][&staged.service]["first"]), (&json!(1), &json!(1)));
         browser.get(&path).await.expect(200).contains("/compare\">Compare with a healthy one");
+
+        // The draft of the postmortem tells it, too.
+        let postmortem = format!("/incidents/{id}/postmortem");
+        browser.post_form(&postmortem, &[]).await.redirects_to(&postmortem);
+        browser.get(&postmortem).await.expect(200).contains(&format!("{} v1.3.2", staged.service));
 
         // Wrong words are complained about; a viewer may look but not decide.
         browser.post_form(&format!("{path}/verdict"), &[("kind", "moon"), ("verdict", "caused")]).await.expect(422).contains("kind");
