@@ -1,5 +1,7 @@
 //! Rotations, overrides, shifts and pages in JSON.
 
+mod connections;
+
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -33,6 +35,7 @@ pub(super) fn routes() -> Routes {
         .get("/api/v1/incidents/{id}/pages", Access::VIEWER, pages)
         .post("/api/v1/incidents/{id}/pages", Access::RESPONDER, page)
         .post("/api/v1/incidents/{id}/acknowledge", Access::RESPONDER, acknowledge)
+        .merge(connections::routes())
 }
 
 fn person(member: &Option<Member>) -> Value {

@@ -1,5 +1,7 @@
 //! The status page in JSON, for those who write it; the public reads `/status/summary.json`.
 
+mod subscribers;
+
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -32,6 +34,7 @@ pub(super) fn routes() -> Routes {
         .delete("/api/v1/status-page/notices/{id}/draft", Access::RESPONDER, discard)
         .post("/api/v1/status-page/notices/{id}/publish", Access::RESPONDER, publish)
         .post("/api/v1/status-page/notices/{id}/withdraw", Access::RESPONDER, withdraw)
+        .merge(subscribers::routes())
 }
 
 async fn list_components(State(state): State<AppState>) -> Result<Json<Value>> {

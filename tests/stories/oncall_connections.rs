@@ -265,3 +265,32 @@ async fn connections_are_for_administrators_and_their_addresses_are_guarded() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn connections_by_api_show_no_secret_twice() {
+    both(async |app: TestApp| {
+        let goalert = Receiver::start().await;
+        let mut admin = app.api(Role::Admin).await;
+        let path = "/api/v1/oncall/connections";
+        let refused = admin.post_json(path, &json!({ "name": "", "kind": "pager", "sends_from": "SEV2" })).await;
+        let fields = refused.expect(422).json()["errors"].to_string();
+        assert!(fields.contains("kind") && fields.contains("name"), "{fields}");
+        let input = json!({ "name": "Ops", "kind": "goalert", "url": goalert.url, "sends_from": "SEV2" });
+        let made = admin.post_json(path, &input).await.expect(201).json();
+        let at = made["receives_at"].as_str().unwrap().to_owned();
+        assert!(at.starts_with("http://faultline.test/ingest/oncall/1/"), "{made}");
+        admin.post_json(path, &input).await.expect(422);
+        let one = format!("{path}/1");
+        let change = json!({ "enabled": false, "signing_secret": "hush-hush" });
+        let changed = admin.json(axum::http::Method::PATCH, &one, &change).await.expect(200).json();
+        assert_eq!((&changed["enabled"], &changed["has_signing_secret"]), (&json!(false), &json!(true)));
+        let listed = admin.get(path).await.expect(200).text();
+        assert!(!listed.contains("hush-hush") && !listed.contains("receives_at") && listed.contains("Ops"), "{listed}");
+        app.api(Role::Commander).await.get(path).await.expect(403);
+        admin.json(axum::http::Method::DELETE, &one, &json!({})).await.expect(200);
+        admin.json(axum::http::Method::DELETE, &one, &json!({})).await.expect(404);
+        admin.json(axum::http::Method::PATCH, &one, &change).await.expect(404);
+        assert_eq!(admin.get(path).await.expect(200).json()["total"], 0);
+    })
+    .await;
+}

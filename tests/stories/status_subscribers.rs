@@ -261,6 +261,11 @@ async fn who_does_not_confirm_is_forgotten_and_administrators_see_the_list() {
             .contains("eve@shop.example")
             .contains("0 confirmed, 1 asked");
         app.browser(Role::Commander).await.get("/status-page/subscribers").await.expect(403);
+        let listed = app.api(Role::Admin).await.get("/api/v1/status-page/subscribers?limit=1").await.expect(200).json();
+        let (one, count) = (&listed["items"][0], &listed["total"]);
+        assert_eq!((one["address"].as_str(), count.as_i64()), (Some("eve@shop.example"), Some(1)));
+        assert!(one["token"].is_null() && one["secret"].is_null() && one["confirmed_at"].is_null(), "{one}");
+        app.api(Role::Commander).await.get("/api/v1/status-page/subscribers").await.expect(403);
         rounds(&app, &mailbox).await;
         app.advance(TimeDelta::days(3));
         rounds(&app, &mailbox).await;
@@ -277,6 +282,12 @@ async fn who_does_not_confirm_is_forgotten_and_administrators_see_the_list() {
             .await
             .expect(429);
         assert_eq!(flood.header("retry-after"), "2");
+        let mut api = app.api(Role::Admin).await;
+        let listed = api.get("/api/v1/status-page/subscribers").await.expect(200).json();
+        let one = format!("/api/v1/status-page/subscribers/{}", listed["items"][0]["id"]);
+        api.json(axum::http::Method::DELETE, &one, &serde_json::json!({})).await.expect(200);
+        api.json(axum::http::Method::DELETE, &one, &serde_json::json!({})).await.expect(404);
+        assert_eq!(subscribers(&app).await, 0);
     })
     .await;
 }

@@ -95,6 +95,12 @@ pub async fn all(db: &Db) -> Result<Vec<Connection>> {
     store::all(db).await
 }
 
+/// # Errors
+/// `NotFound`.
+pub async fn get(db: &Db, id: i64) -> Result<Connection> {
+    store::find(db, id).await?.ok_or_else(|| Error::not_found("That connection"))
+}
+
 async fn audited(tx: &Tx, actor: &Actor, action: &'static str, id: i64, now: Timestamp) -> Result<()> {
     audit::record(tx, now, actor, action, ("oncall_connection", &id.to_string()), &json!({})).await
 }

@@ -5,6 +5,8 @@ use chrono::TimeDelta;
 use futures::future::BoxFuture;
 
 use super::letter::{KEPT_ANSWER, Letter, Tried};
+use crate::accounts::Actor;
+use crate::audit;
 use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
 use crate::error::{Error, FieldErrors, Result};
@@ -163,6 +165,18 @@ pub async fn unsubscribe(tx: &Tx, token: &str) -> Result<()> {
         store::delete(tx, subscriber.id).await?;
     }
     Ok(())
+}
+
+/// An administrator takes somebody off the list.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn remove(tx: &Tx, id: i64, actor: &Actor, now: Timestamp) -> Result<()> {
+    if store::delete(tx, id).await? == 0 {
+        return Err(Error::not_found("That subscriber"));
+    }
+    let subject = ("status_subscriber", &*id.to_string());
+    audit::record(tx, now, actor, "status_page.subscriber.remove", subject, &serde_json::json!({})).await
 }
 
 /// Queues an update for everybody who confirmed, in the transaction that publishes it.

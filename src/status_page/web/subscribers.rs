@@ -6,8 +6,8 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::tabs;
-use crate::audit;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::status_page::service::subscribers as service;
 use crate::status_page::store::subscribers::{self as store, Subscriber};
 use crate::web::{Cx, Shell, redirect_with_flash, render};
 
@@ -49,19 +49,7 @@ pub(super) async fn list(cx: Cx, Query(query): Query<ListQuery>) -> Result<Respo
 
 pub(super) async fn remove(cx: Cx, Path(id): Path<i64>) -> Result<Response> {
     let tx = cx.state.db.begin().await?;
-    if store::delete(&tx, id).await? == 0 {
-        return Err(Error::not_found("That subscriber"));
-    }
-    let subject = ("status_subscriber", id.to_string());
-    audit::record(
-        &tx,
-        cx.now(),
-        cx.actor()?,
-        "status_page.subscriber.remove",
-        (subject.0, &subject.1),
-        &serde_json::json!({}),
-    )
-    .await?;
+    service::remove(&tx, id, cx.actor()?, cx.now()).await?;
     tx.commit().await?;
     Ok(redirect_with_flash("/status-page/subscribers", "Taken off the list."))
 }
