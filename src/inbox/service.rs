@@ -37,8 +37,15 @@ pub trait Processor: Send + Sync {
     }
 }
 
-/// How many deliveries are committed, or processed, in one transaction.
-const BATCH: usize = 256;
+/// How many deliveries are committed in one transaction.
+const COMMITTED: usize = 256;
+/// How many are processed in one. Repeats of one alert fold into one row, so in a storm larger is cheaper.
+const PROCESSED: usize = 1_024;
+/// From so many in one batch on it is a storm, and the next ones may gather for a moment: worked off a few
+/// at a time they would hold up the senders, who wait for the same writer.
+const STORM: usize = 4;
+/// Unnoticed by people, and enough for hundreds of deliveries.
+const GATHER: std::time::Duration = std::time::Duration::from_millis(100);
 /// The notice that wakes every node's worker.
 const ARRIVED: &str = "inbox";
 /// How long processed and refused deliveries are kept.
@@ -175,7 +182,7 @@ impl Inbox {
             }
             let batch = {
                 let mut waiting = self.inner.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                let end = waiting.len().min(BATCH);
+                let end = waiting.len().min(COMMITTED);
                 waiting.drain(..end).collect::<Vec<_>>()
             };
             // In a task of its own: a sender that hangs up must not take others' deliveries with it.
@@ -220,7 +227,7 @@ impl Inbox {
     /// Processes one batch of what is due; tells how many deliveries that were.
     pub async fn process_due(&self) -> Result<usize> {
         let _one_at_a_time = self.inner.processing.lock().await;
-        match self.process_batch(BATCH).await {
+        match self.process_batch(PROCESSED).await {
             Ok(count) => Ok(count),
             Err((failed_count, error)) if failed_count > 1 => {
                 tracing::debug!(%error, "a batch failed; its deliveries are tried one by one");
@@ -362,6 +369,7 @@ impl Inbox {
                     let arrived = async { while notices.recv().await.is_ok_and(|n| n.topic != ARRIVED) {} };
                     let _ = tokio::time::timeout(IDLE, arrived).await;
                 }
+                Ok(STORM..PROCESSED) => tokio::time::sleep(GATHER).await,
                 Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(%error, "the inbox waits for the database");

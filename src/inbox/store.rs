@@ -125,6 +125,9 @@ impl FullRow {
 const FULL: &str = "SELECT d.id, d.kind, d.source, d.received_at, d.token_name, d.path, d.content_type, d.headers, \
      b.encoding, b.body FROM deliveries d JOIN delivery_bodies b ON b.delivery_id = d.id";
 
+/// Bytes of bodies that are in memory at once, give or take one delivery.
+const AT_ONCE: i64 = 32 << 20;
+
 /// Takes the oldest pending deliveries whose time has come and marks them processed. The caller
 /// does the work in the same transaction: should it fail, the mark is undone with everything else,
 /// and so each delivery is processed exactly once, whatever happens to this node.
@@ -134,9 +137,11 @@ pub async fn take(tx: &Tx, now: Timestamp, limit: i64) -> Result<Vec<Delivery>> 
     let taken: Vec<(i64,)> = tx
         .fetch_all(
             "UPDATE deliveries SET status = 'processed', processed_at = $1, attempts = attempts + 1, reason = '' \
-             WHERE status = 'pending' AND id IN (SELECT id FROM deliveries \
-                 WHERE status = 'pending' AND due_at <= $1 ORDER BY due_at, id LIMIT $2) RETURNING id",
-            args![now, limit],
+             WHERE status = 'pending' AND id IN (SELECT id FROM ( \
+                 SELECT id, SUM(size) OVER (ORDER BY due_at, id) - size AS before FROM ( \
+                     SELECT id, due_at, size FROM deliveries WHERE status = 'pending' AND due_at <= $1 \
+                     ORDER BY due_at, id LIMIT $2) AS due) AS counted WHERE before < $3) RETURNING id",
+            args![now, limit, AT_ONCE],
         )
         .await?;
     by_ids(tx, taken.into_iter().map(|r| r.0)).await

@@ -40,6 +40,21 @@ on_both! {
         assert_eq!((body.as_slice(), truncated), (ONE.as_bytes(), false));
     }
 
+    async fn what_is_worked_off_at_once_is_bounded_in_bytes(app: TestApp) {
+        let mut sender = app.sender().await;
+        for _ in 0..4 {
+            sender.post_bytes("/ingest/alerts/alertmanager", &[JSON], ONE).await.expect(202);
+        }
+        let tx = app.state.db.begin().await.unwrap();
+        tx.execute("UPDATE deliveries SET size = 20000000 WHERE id < 4", vec![]).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut rounds = Vec::new();
+        for _ in 0..3 {
+            rounds.push(inbox(&app).process_due().await.unwrap());
+        }
+        assert_eq!(rounds, [2, 2, 0], "40 MB are more than enough for one round");
+    }
+
     async fn every_way_to_show_a_token_works_and_none_is_kept(app: TestApp) {
         let token = app.ingest_token().await;
         let mut visitor = app.visitor();
