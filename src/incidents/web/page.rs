@@ -76,7 +76,7 @@ pub(super) async fn parts(at: At, Extension(shared): Extension<Shared>, headers:
 pub(super) async fn show_with(at: &At, forms: Forms) -> Result<Response> {
     let refused = !forms.errors.is_empty();
     let shell = shell(at);
-    let content = Arc::new(shared::render(content::gather(at, Reader::of(&at.actor, at.now()), forms).await?)?);
+    let content = Arc::new(shared::render(&content::gather(at, Reader::of(&at.actor, at.now()), forms).await?)?);
     let status = if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     render_with_status(status, &IncidentPage { shell, content })
 }

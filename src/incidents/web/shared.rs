@@ -77,7 +77,7 @@ impl Shared {
             second: reader.now.as_micros().div_euclid(FRESH),
         };
         // On the heap: those who wait for it need not hold the room for making it.
-        let made = Box::pin(async { render(content::gather(at, reader, Forms::default()).await?).map(Arc::new) });
+        let made = Box::pin(async { render(&content::gather(at, reader, Forms::default()).await?).map(Arc::new) });
         self.0.get_or_insert_async(&key, made).await
     }
 }
@@ -97,7 +97,7 @@ pub(super) struct Content {
     gzip: OnceLock<Bytes>,
 }
 
-pub(super) fn render(content: IncidentContent) -> Result<Content> {
+pub(super) fn render(content: &IncidentContent) -> Result<Content> {
     let html = content.render().map_err(|e| Error::Internal(format!("rendering: {e}")))?;
     Ok(Content { html: html.into(), gzip: OnceLock::new() })
 }

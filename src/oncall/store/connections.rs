@@ -136,10 +136,12 @@ const LINK: &str = "l.id, l.connection_id, l.incident_id, l.wanted, l.remote, l.
 
 /// Pairs of connection and incident that nobody has linked and that call for it: open, real, not private,
 /// bad enough, of the connection's team, declared since the connection was made.
+///
+/// `CROSS JOIN` has SQLite begin with the few connections (mostly none), not with the incidents.
 pub async fn unlinked(db: &Db, limit: i64) -> Result<Vec<(i64, i64)>> {
     db.fetch_all(
-        "SELECT c.id, i.id FROM oncall_connections c JOIN incidents i ON i.severity <= c.sends_from \
-         WHERE c.enabled AND i.status IN ('triage', 'investigating', 'identified', 'monitoring') AND i.kind = 'real' \
+        "SELECT c.id, i.id FROM oncall_connections c CROSS JOIN incidents i \
+         WHERE c.enabled AND i.severity <= c.sends_from AND i.status IN ('triage', 'investigating', 'identified', 'monitoring') AND i.kind = 'real' \
          AND i.private = FALSE AND i.created_at >= c.created_at AND (c.team = '' OR EXISTS (SELECT 1 \
              FROM incident_services x JOIN services s ON s.id = x.service_id \
              WHERE x.incident_id = i.id AND s.owner_team = c.team)) \

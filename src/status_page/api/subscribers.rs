@@ -22,7 +22,7 @@ pub(super) fn routes() -> Routes {
 }
 
 /// The token and the secret stay here.
-fn shown(s: Subscriber) -> Value {
+fn shown(s: &Subscriber) -> Value {
     json!({
         "id": s.id, "kind": s.kind, "address": s.address, "created_at": s.created_at, "confirmed_at": s.confirmed_at,
         "given_up_in_row": s.given_up_in_row,
@@ -41,7 +41,7 @@ async fn list(State(state): State<AppState>, Query(query): Query<ListQuery>) -> 
     let rows = store::page(&state.db, before, query.limit.get() + 1).await?;
     let (confirmed, waiting) = store::counts(&state.db).await?;
     let page = Page::cut(rows, query.limit, confirmed + waiting, |s| Cursor { sort: s.id, id: s.id });
-    Ok(Json(page.map(shown)))
+    Ok(Json(page.map(|s| shown(&s))))
 }
 
 async fn remove(State(state): State<AppState>, actor: Actor, Path(id): Path<i64>) -> Result<Json<Value>> {
