@@ -3,9 +3,11 @@
 use chrono::TimeDelta;
 use chrono_tz::Tz;
 
+use super::model::business::Week;
+use super::model::measures::Hours;
 use super::model::scope::{GroupBy, Scope, ScopeQuery};
 use super::service::{self, Desk};
-use super::store::choices;
+use super::store::choices::{self, Setting};
 use super::web::ReportQuery;
 use crate::accounts::service as accounts;
 use crate::accounts::{Actor, Role};
@@ -18,7 +20,7 @@ use crate::web::Cx;
 /// The place of MTTR in every question.
 const MTTR: usize = 3;
 
-/// The word in `tz` for the organisation's zone.
+/// The word in `tz` and `hours` for the organisation's own.
 pub(super) const ORGANISATION: &str = "organisation";
 
 /// What the form shows: the typed values, whatever they are, and what can be chosen.
@@ -36,6 +38,8 @@ pub(super) struct Filters {
     /// The zone that is used when none is typed, and the organisation's.
     pub zone: &'static str,
     pub organisation: &'static str,
+    /// The organisation's business hours.
+    business: Hours,
     pub errors: FieldErrors,
     /// Days before today of the ready-made periods, as addresses.
     pub ready: Vec<Ready>,
@@ -85,6 +89,7 @@ impl Filters {
             teams,
             zone: zone(cx).await?.name(),
             organisation: organisation_zone(&cx.state.db).await?.name(),
+            business: organisation_hours(&cx.state.db).await?,
             errors,
             ready: ready(action, &cx.query, cx.now(), &query.scope),
         })
@@ -107,6 +112,24 @@ impl Filters {
             ("environment", "Environment", "production", &t.environment),
             ("detection", "Noticed by", "alert,customer", &t.detection),
         ]
+    }
+
+    /// Which hours can be chosen: value, label, whether it is the typed one. Hours that came by an address and
+    /// are not the organisation's stay a choice.
+    pub fn hours(&self) -> Vec<(String, String, bool)> {
+        let typed = match self.typed.hours.trim() {
+            "" => Hours::Clock,
+            ORGANISATION => self.business,
+            text => Hours::parse(text).unwrap_or_default(),
+        };
+        let mut choices = vec![
+            (String::new(), Hours::Clock.words(), typed == Hours::Clock),
+            (ORGANISATION.to_owned(), self.business.words(), typed == self.business),
+        ];
+        if typed != Hours::Clock && typed != self.business {
+            choices.push((typed.key(), typed.words(), true));
+        }
+        choices
     }
 
     pub fn is_drawn(&self, key: &str) -> bool {
@@ -172,17 +195,28 @@ pub(super) async fn zone(cx: &Cx) -> Result<Tz> {
 
 /// UTC when nobody chose one.
 pub(super) async fn organisation_zone(db: &Db) -> Result<Tz> {
-    Ok(choices::organisation_zone(db).await?.and_then(|z| z.parse().ok()).unwrap_or(Tz::UTC))
+    Ok(choices::setting(db, Setting::TimeZone).await?.and_then(|z| z.parse().ok()).unwrap_or(Tz::UTC))
 }
 
-/// The filters of a query; `tz=organisation` names the organisation's zone.
+/// Monday to Friday, 09:00 to 17:00 when nobody chose others.
+pub(super) async fn organisation_hours(db: &Db) -> Result<Hours> {
+    let chosen = choices::setting(db, Setting::BusinessHours).await?;
+    Ok(chosen.and_then(|text| Hours::parse(&text).ok()).unwrap_or(Hours::Business(Week::USUAL)))
+}
+
+/// The filters of a query; `tz=organisation` and `hours=organisation` name what the organisation chose.
 ///
 /// # Errors
 /// `Invalid` with every complaint.
 pub(super) async fn scope_of(cx: &Cx, query: &ScopeQuery) -> Result<Scope> {
+    let mut query = query.clone();
+    if query.hours.trim() == ORGANISATION {
+        query.hours = organisation_hours(&cx.state.db).await?.key();
+    }
     if query.tz.trim() == ORGANISATION {
         let zone = organisation_zone(&cx.state.db).await?;
-        return Scope::parse(&ScopeQuery { tz: zone.name().to_owned(), ..query.clone() }, cx.now(), zone);
+        zone.name().clone_into(&mut query.tz);
+        return Scope::parse(&query, cx.now(), zone);
     }
-    Scope::parse(query, cx.now(), zone(cx).await?)
+    Scope::parse(&query, cx.now(), zone(cx).await?)
 }

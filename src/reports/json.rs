@@ -22,7 +22,7 @@ pub struct DefinitionJson {
     pub time_zone: String,
     pub group_by: &'static str,
     pub raw: bool,
-    pub hours: &'static str,
+    pub hours: String,
     /// Whom the totals are for.
     pub visibility: &'static str,
 }
@@ -34,7 +34,7 @@ pub struct MeasureDefinition {
     pub version: i64,
     pub from: String,
     pub to: String,
-    pub hours: &'static str,
+    pub hours: String,
     /// As a page prints it.
     pub printed: String,
     pub text: String,

@@ -213,13 +213,33 @@ on_both! {
     async fn the_organisations_zone_is_used_where_none_is_known(app: TestApp) {
         fill(&app).await;
         let mut admin = app.browser(Role::Admin).await;
-        admin.post_form("/reports/settings/zone", &[("zone", "Mars")]).await.expect(422).contains("is not a time zone").contains("value=\"Mars\"");
-        admin.post_form("/reports/settings/zone", &[("zone", "Asia/Tokyo")]).await.expect(303);
+        admin.post_form("/reports/settings/clock", &[("zone", "Mars")]).await.expect(422).contains("is not a time zone").contains("value=\"Mars\"");
+        admin.post_form("/reports/settings/clock", &[("zone", "Asia/Tokyo")]).await.expect(303);
         let mut api = app.api(Role::Viewer).await;
         let zone = |r: serde_json::Value| r["definition"]["time_zone"].clone();
         assert_eq!(zone(api.get("/api/v1/reports/mttr").await.expect(200).json()), "Asia/Tokyo");
         assert_eq!(zone(api.get("/api/v1/reports/mttr?tz=UTC").await.expect(200).json()), "UTC");
         assert_eq!(zone(api.get("/api/v1/reports/mttr?tz=organisation").await.expect(200).json()), "Asia/Tokyo");
+    }
+
+    async fn business_hours_are_those_of_the_organisation_and_stay_with_what_was_made_of_them(app: TestApp) {
+        fill(&app).await;
+        let mut admin = app.browser(Role::Admin).await;
+        let long = format!("/reports?{QUARTER}&hours=organisation");
+        admin.get(&long).await.expect(200).contains("business hours (Monday to Friday, 09:00 to 17:00)");
+        admin.post_form("/reports/settings/clock", &[("zone", "UTC"), ("business", "mo-fr 17:00-09:00")]).await.expect(422).contains("must end after they begin").contains("value=\"mo-fr 17:00-09:00\"");
+        admin.post_form("/reports/settings/definitions", &[("key", "pain"), ("name", "Pain"), ("from", "detected"), ("to", "resolved"), ("hours", "organisation")]).await.expect(303);
+        admin.post_form("/reports/settings/clock", &[("zone", "UTC"), ("business", "mo-su 00:00-24:00")]).await.expect(303);
+        admin.get("/reports/settings").await.expect(200).contains("value=\"mo-su 00:00-24:00\"").contains("pain v1: detected → resolved, business hours (Monday to Friday, 09:00 to 17:00)");
+        admin.get(&long).await.expect(200).contains("mttr v1: impact started → resolved, business hours (Monday to Sunday, 00:00 to 24:00)").contains("pain v1: detected → resolved, business hours (Monday to Friday, 09:00 to 17:00)");
+        // Hours around the clock are the clock's.
+        let mut api = app.api(Role::Viewer).await;
+        let mut mttr = async |hours: &str| api.get(&format!("/api/v1/reports/mttr?{QUARTER}&hours={hours}")).await.expect(200).json();
+        let (clock, organisation, night) = (mttr("clock").await, mttr("organisation").await, mttr("mo-su+23:59-24:00").await);
+        assert_eq!(clock["total"], organisation["total"]);
+        assert_ne!(clock["total"], night["total"]);
+        assert_eq!(organisation["definition"]["hours"], "mo-su 00:00-24:00");
+        api.get("/api/v1/reports/mttr?hours=nine+to+five").await.expect(422).contains("none of mo, tu");
     }
 
     async fn the_four_of_delivery_follow_from_changes_and_confirmed_causes(app: TestApp) {

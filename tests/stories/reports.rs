@@ -317,7 +317,7 @@ async fn both_databases_give_the_same_digits() {
             let mut answers = Vec::new();
             for path in [
                 "/api/v1/reports/mttr?from=2025-11-01&to=2026-11-23&group_by=week&tz=Europe/Vienna",
-                "/api/v1/reports/overview?from=2025-11-01&to=2026-11-23&tz=America/New_York&hours=business",
+                "/api/v1/reports/overview?from=2025-11-01&to=2026-11-23&tz=America/New_York&hours=mo-sa+06:30-22:00",
             ] {
                 let report = api.get(path).await.expect(200);
                 assert!(report.json()["n"].as_u64() > Some(120));

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::business::Week;
 use super::facts::STATES;
 use crate::incidents::model::MilestoneName;
 
@@ -26,26 +27,36 @@ pub enum Basis {
 pub enum Hours {
     #[default]
     Clock,
-    /// Monday to Friday, 09:00 to 17:00 in the report's zone.
-    Business,
+    /// In the report's zone.
+    Business(Week),
 }
 
 impl Hours {
-    pub const fn key(self) -> &'static str {
+    /// As it stands in addresses: `clock`, `business` for the usual week, else the week itself.
+    pub fn key(self) -> String {
         match self {
-            Self::Clock => "clock",
-            Self::Business => "business",
+            Self::Clock => "clock".into(),
+            Self::Business(Week::USUAL) => "business".into(),
+            Self::Business(week) => week.to_string(),
         }
     }
 
-    pub fn parse(key: &str) -> Option<Self> {
-        [Self::Clock, Self::Business].into_iter().find(|h| h.key() == key)
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(key: &str) -> Result<Self, String> {
+        match key.trim() {
+            "clock" => Ok(Self::Clock),
+            "business" => Ok(Self::Business(Week::USUAL)),
+            other => Week::parse(other)
+                .map(Self::Business)
+                .map_err(|wrong| format!("'{other}' is neither clock nor business nor hours of a week: {wrong}")),
+        }
     }
 
-    pub const fn words(self) -> &'static str {
+    pub fn words(self) -> String {
         match self {
-            Self::Clock => "clock time",
-            Self::Business => "business hours (Monday to Friday, 09:00 to 17:00)",
+            Self::Clock => "clock time".into(),
+            Self::Business(week) => format!("business hours ({})", week.words()),
         }
     }
 }
@@ -255,11 +266,12 @@ impl Definition {
         }
     }
 
-    /// Spans can be measured in business hours; distances between incidents and states cannot.
+    /// Spans can be measured in business hours; distances between incidents and states cannot. A definition
+    /// that was made in business hours keeps its own.
     #[must_use]
     pub fn in_hours(mut self, hours: Hours) -> Self {
-        if matches!(self.basis, Basis::Span { .. }) && hours == Hours::Business {
-            self.hours = Hours::Business;
+        if matches!(self.basis, Basis::Span { .. }) && self.hours == Hours::Clock {
+            self.hours = hours;
         }
         self
     }
@@ -284,13 +296,13 @@ mod tests {
         let narrow = Definition {
             severities: vec![1, 2],
             kinds: Kinds { real: true, backfilled: false, drill: false },
-            ..Measure::Mttr.definition().in_hours(Hours::Business)
+            ..Measure::Mttr.definition().in_hours(Hours::Business(Week::USUAL))
         };
         assert_eq!(
             narrow.printed(),
             "mttr v1: impact started → resolved, business hours (Monday to Friday, 09:00 to 17:00), \
              SEV1 and SEV2 only, real incidents only"
         );
-        assert_eq!(Measure::Mtbf.definition().in_hours(Hours::Business).hours, Hours::Clock);
+        assert_eq!(Measure::Mtbf.definition().in_hours(Hours::Business(Week::USUAL)).hours, Hours::Clock);
     }
 }

@@ -34,7 +34,7 @@ pub struct ScopeQuery {
     pub group_by: String,
     pub tz: String,
     pub raw: String,
-    /// `business` for business hours.
+    /// `business` for Monday to Friday, 09:00 to 17:00, or other hours like `mo-sa 08:00-18:00`.
     pub hours: String,
     /// Any of `drill`, `declined`, `merged`: counted too.
     pub include: String,
@@ -123,8 +123,8 @@ impl Scope {
         };
         let hours = match query.hours.trim() {
             "" => Hours::Clock,
-            key => Hours::parse(key).unwrap_or_else(|| {
-                errors.add("hours", format!("'{key}' is neither clock nor business"));
+            key => Hours::parse(key).unwrap_or_else(|wrong| {
+                errors.add("hours", wrong);
                 Hours::Clock
             }),
         };
@@ -175,8 +175,8 @@ impl Scope {
         out.append_pair("group_by", self.group_by.key());
         // Always: the zone that is used without one differs from reader to reader.
         out.append_pair("tz", self.zone.name());
-        if self.hours == Hours::Business {
-            out.append_pair("hours", self.hours.key());
+        if self.hours != Hours::Clock {
+            out.append_pair("hours", &self.hours.key());
         }
         if self.raw {
             out.append_pair("raw", "true");
@@ -260,7 +260,7 @@ impl Scope {
                 let _ = write!(text, "; {what}{list}");
             }
         }
-        if self.hours == Hours::Business {
+        if self.hours != Hours::Clock {
             let _ = write!(text, "; {}", self.hours.words());
         }
         text.push_str(if self.raw { "; times as first recorded" } else { "; corrected times" });

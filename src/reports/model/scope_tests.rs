@@ -154,7 +154,7 @@ proptest! {
             cause: if flags & 16 > 0 { "change, capacity".into() } else { String::new() },
             environment: if flags & 32 > 0 { "production".into() } else { String::new() },
             detection: if flags & 32 > 0 { "staff,alert".into() } else { String::new() },
-            hours: if flags & 16 > 0 { "business".into() } else { String::new() },
+            hours: ["", "business", "clock", "mo,th-sa 00:15-24:00"][usize::from(flags >> 4)].to_owned(),
             ..ScopeQuery::default()
         };
         let scope = parse(&query).expect("valid");

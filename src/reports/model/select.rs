@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::business;
 use super::facts::{Block, Fact, NO_TIME, Standing, Times};
 use super::measures::{Basis, Definition, Hours, Kinds, Measure};
 use super::reasons::{Excluded, Reason};
@@ -106,7 +105,7 @@ pub struct Selection<'a> {
 
 impl<'a> Selection<'a> {
     pub fn of(snapshot: &'a Snapshot, question: &'a Question, eyes: &Eyes) -> Self {
-        let costly = |d: &Definition| (d.hours == Hours::Business).then(Vec::new);
+        let costly = |d: &Definition| (d.hours != Hours::Clock).then(Vec::new);
         let kept = question.definitions.iter().map(costly).collect();
         let mut selection =
             Self { snapshot, question, picked: Vec::new(), kept, scratch: Vec::new(), excluded: Vec::new() };
@@ -260,10 +259,9 @@ fn value(definition: &Definition, fact: &Fact, times: &Times, scope: &Scope) -> 
     match definition.basis {
         Basis::Span { from, to } => {
             let (start, end) = span(times, from, to, fact.open)?;
-            Ok(if definition.hours == Hours::Business {
-                business::between(start, end, scope.zone)
-            } else {
-                end - start
+            Ok(match definition.hours {
+                Hours::Business(week) => week.between(start, end, scope.zone),
+                Hours::Clock => end - start,
             })
         }
         Basis::BetweenStarts => {

@@ -162,18 +162,36 @@ pub async fn put_classes(tx: &Tx, incident: i64, classes: &Classes, by: &str, no
     .map(drop)
 }
 
-/// The organisation's zone; none when nobody chose one.
-pub async fn organisation_zone(db: &Db) -> Result<Option<String>> {
+/// A choice of the organisation for all reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// A zone's name.
+    TimeZone,
+    /// As [`Hours::key`] writes them.
+    BusinessHours,
+}
+
+impl Setting {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::TimeZone => "reports.time_zone",
+            Self::BusinessHours => "reports.business_hours",
+        }
+    }
+}
+
+/// What was chosen; none when nobody did.
+pub async fn setting(db: &Db, setting: Setting) -> Result<Option<String>> {
     let row: Option<(String,)> =
-        db.fetch_optional("SELECT value FROM settings WHERE name = 'reports.time_zone'", vec![]).await?;
+        db.fetch_optional("SELECT value FROM settings WHERE name = $1", args![setting.name()]).await?;
     Ok(row.map(|r| r.0))
 }
 
-pub async fn set_organisation_zone(tx: &Tx, zone: &str, now: Timestamp) -> Result<()> {
+pub async fn set(tx: &Tx, setting: Setting, value: &str, now: Timestamp) -> Result<()> {
     tx.execute(
-        "INSERT INTO settings (name, value, updated_at) VALUES ('reports.time_zone', $1, $2) \
+        "INSERT INTO settings (name, value, updated_at) VALUES ($1, $2, $3) \
          ON CONFLICT (name) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
-        args![zone, now],
+        args![setting.name(), value, now],
     )
     .await
     .map(drop)

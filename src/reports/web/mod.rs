@@ -1,6 +1,7 @@
 //! The pages under `/reports`. All filters are in the URL.
 
 mod behind;
+mod definition;
 mod embed;
 mod frozen;
 pub(super) mod overview;

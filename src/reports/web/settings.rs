@@ -10,17 +10,19 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::definition::DefinitionForm;
 use crate::accounts::Actor;
 use crate::audit;
 use crate::error::{Error, FieldErrors, Result};
 use crate::fields;
 use crate::incidents::MilestoneName;
-use crate::reports::filters::organisation_zone;
-use crate::reports::model::measures::{Basis, Definition, Hours, Kinds, Measure};
+use crate::reports::filters::{organisation_hours, organisation_zone};
+use crate::reports::model::business::Week;
+use crate::reports::model::measures::{Definition, Hours, Measure};
 use crate::reports::model::scope::{GroupBy, Scope, ScopeQuery};
 use crate::reports::model::select::Targets;
 use crate::reports::model::slices::period_end;
-use crate::reports::store::choices::{self, DefinitionRow};
+use crate::reports::store::choices::{self, DefinitionRow, Setting};
 use crate::reports::store::frozen::{self as store, Link, Schedule};
 use crate::web::{Access, Cx, Routes, Shell, redirect_with_flash, render, render_with_status};
 
@@ -30,7 +32,7 @@ pub fn routes() -> Routes {
         .post("/reports/settings/targets", Access::COMMANDER, put_targets)
         .post("/reports/settings/definitions", Access::COMMANDER, add_definition)
         .post("/reports/settings/definitions/{key}/retire", Access::COMMANDER, retire)
-        .post("/reports/settings/zone", Access::ADMIN, put_zone)
+        .post("/reports/settings/clock", Access::ADMIN, put_clock)
         .post("/reports/settings/schedules", Access::COMMANDER, add_schedule)
         .post("/reports/settings/schedules/{id}/stop", Access::COMMANDER, stop_schedule)
 }
@@ -38,19 +40,6 @@ pub fn routes() -> Routes {
 /// Measures that can have a target, by the places of the table's rows.
 const AIMED: [Measure; 6] =
     [Measure::Mttd, Measure::Mtta, Measure::Mttm, Measure::Mttr, Measure::Repair, Measure::Recovery];
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct DefinitionForm {
-    key: String,
-    name: String,
-    text: String,
-    from: String,
-    to: String,
-    hours: String,
-    severities: String,
-    kinds: String,
-}
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -65,6 +54,9 @@ struct ScheduleForm {
 struct SettingsPage {
     shell: Shell,
     zone: String,
+    /// What "business hours" means in a new definition.
+    business: Hours,
+    typed_business: String,
     /// Short name, key, minutes by severity as typed.
     targets: Vec<(String, String, [String; 4])>,
     definitions: Vec<DefinitionRow>,
@@ -109,6 +101,7 @@ impl SettingsPage {
 async fn page(cx: &Cx, errors: FieldErrors) -> Result<SettingsPage> {
     let db = &cx.state.db;
     let known = choices::targets(db).await?;
+    let business = organisation_hours(db).await?;
     let minutes = |measure: &Measure| {
         [1, 2, 3, 4].map(|severity| {
             let target = known.get(&(measure.key().into_owned(), severity));
@@ -118,6 +111,8 @@ async fn page(cx: &Cx, errors: FieldErrors) -> Result<SettingsPage> {
     Ok(SettingsPage {
         shell: cx.shell("Report settings"),
         zone: organisation_zone(db).await?.name().to_owned(),
+        business,
+        typed_business: if let Hours::Business(week) = business { week.to_string() } else { String::new() },
         targets: AIMED.iter().map(|m| (m.definition().short.into_owned(), m.key().into_owned(), minutes(m))).collect(),
         definitions: choices::definitions(db).await?,
         form: DefinitionForm::default(),
@@ -167,70 +162,12 @@ async fn put_targets(cx: Cx, Form(form): Form<BTreeMap<String, String>>) -> Resu
     Ok(redirect_with_flash("/reports/settings", "Targets saved."))
 }
 
-impl DefinitionForm {
-    fn check(&self) -> Result<Definition, FieldErrors> {
-        let mut errors = FieldErrors::default();
-        let key = fields::required(&mut errors, "key", &self.key, 40).to_lowercase();
-        if !key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
-            errors.add("key", "letters a to z, digits and - only");
-        }
-        if Measure::parse(&key).is_some() {
-            errors.add("key", format!("'{key}' is a built-in measure; choose another key"));
-        }
-        let name = fields::required(&mut errors, "name", &self.name, 60);
-        let text = fields::limited(&mut errors, "text", &self.text, 300);
-        let mut end = |field: &str, word: &str| {
-            let found = MilestoneName::parse(word);
-            if found.is_none() {
-                errors.add(field, MilestoneName::unknown(word));
-            }
-            found.unwrap_or(MilestoneName::Detected)
-        };
-        let (from, to) = (end("from", &self.from), end("to", &self.to));
-        if from == to && !errors.has("from") && !errors.has("to") {
-            errors.add("to", "must be another time than the first");
-        }
-        let hours = Hours::parse(self.hours.trim()).unwrap_or_else(|| {
-            errors.add("hours", "choose clock or business");
-            Hours::Clock
-        });
-        let words =
-            |text: &str| text.split(',').map(|w| w.trim().to_lowercase()).filter(|w| !w.is_empty()).collect::<Vec<_>>();
-        let mut severities: Vec<u8> = Vec::new();
-        for word in words(&self.severities) {
-            match word.trim_start_matches("sev").parse() {
-                Ok(level @ 1..=4) => severities.push(level),
-                _ => errors.add("severities", format!("'{word}' is none of SEV1, SEV2, SEV3, SEV4")),
-            }
-        }
-        severities.sort_unstable();
-        severities.dedup();
-        let kinds = words(&self.kinds);
-        for word in kinds.iter().filter(|k| !["real", "backfilled", "drill"].contains(&k.as_str())) {
-            errors.add("kinds", format!("'{word}' is none of real, backfilled, drill"));
-        }
-        let has = |kind: &str| kinds.is_empty() || kinds.iter().any(|k| k == kind);
-        let definition = Definition {
-            key: key.into(),
-            short: name.clone().into(),
-            name: name.into(),
-            version: 0,
-            basis: Basis::Span { from, to },
-            hours,
-            severities,
-            kinds: Kinds { real: has("real"), backfilled: has("backfilled"), drill: has("drill") },
-            text: text.into(),
-        };
-        if errors.is_empty() { Ok(definition) } else { Err(errors) }
-    }
-}
-
 /// More measures than this make no report clearer.
 const MOST_DEFINITIONS: usize = 12;
 
 async fn add_definition(cx: Cx, Form(form): Form<DefinitionForm>) -> Result<Response> {
     let checked = form
-        .check()
+        .check(organisation_hours(&cx.state.db).await?)
         .and_then(|definition| if definition.key.is_empty() { Err(FieldErrors::default()) } else { Ok(definition) });
     let standing = choices::standing_definitions(&cx.state.db).await?;
     let checked = checked.and_then(|definition| {
@@ -270,23 +207,36 @@ async fn retire(cx: Cx, Path(key): Path<String>) -> Result<Response> {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-struct ZoneForm {
+struct ClockForm {
     zone: String,
+    /// As [`Week`] reads them; the usual ones when empty.
+    business: String,
 }
 
-async fn put_zone(cx: Cx, Form(form): Form<ZoneForm>) -> Result<Response> {
-    let Ok(zone) = form.zone.trim().parse::<Tz>() else {
-        let mut errors = FieldErrors::default();
+async fn put_clock(cx: Cx, Form(form): Form<ClockForm>) -> Result<Response> {
+    let mut errors = FieldErrors::default();
+    let zone = form.zone.trim().parse::<Tz>().unwrap_or_else(|_| {
         errors.add("zone", format!("'{}' is not a time zone; use a name like Europe/Vienna", form.zone.trim()));
-        let page = SettingsPage { zone: form.zone, ..page(&cx, errors).await? };
-        return render_with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
+        Tz::UTC
+    });
+    let week = match form.business.trim() {
+        "" => Week::USUAL,
+        text => Week::parse(text).unwrap_or_else(|wrong| {
+            errors.add("business", wrong);
+            Week::USUAL
+        }),
     };
+    if !errors.is_empty() {
+        let page = SettingsPage { zone: form.zone, typed_business: form.business, ..page(&cx, errors).await? };
+        return render_with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
+    }
     let tx = cx.state.db.begin().await?;
-    choices::set_organisation_zone(&tx, zone.name(), cx.now()).await?;
-    audit::record(&tx, cx.now(), cx.actor()?, "report.zone", ("report", "zone"), &json!({ "zone": zone.name() }))
-        .await?;
+    choices::set(&tx, Setting::TimeZone, zone.name(), cx.now()).await?;
+    choices::set(&tx, Setting::BusinessHours, &Hours::Business(week).key(), cx.now()).await?;
+    let detail = json!({ "zone": zone.name(), "business_hours": week.to_string() });
+    audit::record(&tx, cx.now(), cx.actor()?, "report.clock", ("report", "clock"), &detail).await?;
     tx.commit().await?;
-    Ok(redirect_with_flash("/reports/settings", "The organisation's time zone is saved."))
+    Ok(redirect_with_flash("/reports/settings", "The organisation's clock is saved."))
 }
 
 async fn checked_schedule(cx: &Cx, form: &ScheduleForm, actor: &Actor) -> Result<Schedule> {
