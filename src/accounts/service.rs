@@ -21,7 +21,11 @@ const SETUP_CODE: &str = "setup_code_hash";
 const LIST_LIMIT: i64 = 1000;
 
 /// Tokens have 256 random bits, so a plain hash is as good as a slow one.
-fn digest(secret: &str) -> String {
+/// The topic of notices that a token is no longer what it was.
+pub const TOKENS: &str = "tokens";
+
+/// What is stored of a secret, and what it is found by.
+pub fn digest(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))
 }
 
@@ -254,6 +258,7 @@ pub async fn revoke_token(state: &AppState, actor: &Actor, id: i64) -> Result<()
     if store::revoke_token(&tx, id, state.now()).await? == 0 {
         return Err(Error::not_found("That token"));
     }
+    tx.announce(TOKENS);
     audit::record(&tx, state.now(), actor, "token.revoke", ("token", &id.to_string()), &serde_json::json!({})).await?;
     tx.commit().await
 }

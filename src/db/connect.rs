@@ -69,6 +69,8 @@ impl std::fmt::Debug for DbUrl {
 }
 
 const READERS: u32 = 8;
+/// Rows that SQLite's thread may be ahead of who reads them: each time it must wait costs two switches of threads.
+const ROWS_AHEAD: usize = 1_024;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Db {
@@ -135,6 +137,7 @@ async fn open_sqlite(url: &DbUrl, synchronous: SqliteSynchronous) -> Result<Inne
         .synchronous(synchronous)
         .foreign_keys(true)
         .busy_timeout(ACQUIRE_TIMEOUT)
+        .row_buffer_size(ROWS_AHEAD)
         .pragma("temp_store", "memory");
     // A file in this process does not go away as a server does: no question before each use.
     let write = SqlitePoolOptions::new()

@@ -12,6 +12,7 @@ mod bulk;
 mod connect;
 mod filter;
 pub mod fulltext;
+mod marks;
 mod migrate;
 mod notice;
 mod value;
@@ -28,7 +29,7 @@ use tokio::sync::{Mutex, broadcast};
 pub use bulk::Rows;
 pub use connect::DbUrl;
 pub use filter::{Where, like_contains};
-pub use notice::{EVERYTHING, Mark, Missed, Notice};
+pub use notice::{EVERYTHING, Mark, Missed, Notice, Watch};
 pub use value::Value;
 
 use crate::error::{Error, Result};
@@ -133,26 +134,28 @@ fn one<R>(row: Option<R>) -> Vec<R> {
 /// Runs one sqlx call for whichever engine is behind `$self`; `$exec` names the executor inside.
 macro_rules! on_engine {
     ($self:expr, $pool:ident, $sql:expr, $args:expr, |$query:ident, $exec:ident| $run:expr) => {{
-        let sql = AssertSqlSafe($sql.0);
+        let sql = $sql.0;
         match &*$self.inner {
             Inner::Sqlite { $pool, .. } => {
+                let sql = AssertSqlSafe(marks::nameless(sql, $args.len()));
                 let $query = sqlx::query_with::<Sqlite, _>(sql, value::sqlite_arguments($args)?);
                 let $exec = $pool;
                 $run
             }
             Inner::Postgres(pool) => {
-                let $query = sqlx::query_with::<Postgres, _>(sql, value::postgres_arguments($args)?);
+                let $query = sqlx::query_with::<Postgres, _>(AssertSqlSafe(sql), value::postgres_arguments($args)?);
                 let $exec = pool;
                 $run
             }
             Inner::SqliteTx(tx) => {
+                let sql = AssertSqlSafe(marks::nameless(sql, $args.len()));
                 let $query = sqlx::query_with::<Sqlite, _>(sql, value::sqlite_arguments($args)?);
                 let mut guard = tx.lock().await;
                 let $exec = &mut **guard;
                 $run
             }
             Inner::PostgresTx(tx) => {
-                let $query = sqlx::query_with::<Postgres, _>(sql, value::postgres_arguments($args)?);
+                let $query = sqlx::query_with::<Postgres, _>(AssertSqlSafe(sql), value::postgres_arguments($args)?);
                 let mut guard = tx.lock().await;
                 let $exec = &mut **guard;
                 $run
@@ -245,6 +248,12 @@ impl Db {
         self.notices.changes()
     }
 
+    /// Counts the notices of some topics, for who keeps something in memory that they make old. On the node
+    /// that commits, the count has grown before the commit's caller goes on.
+    pub fn watch(&self, topics: &'static [&'static str]) -> Watch {
+        self.notices.watch(topics)
+    }
+
     /// Waits for running statements and closes all connections.
     pub async fn close(&self) {
         match &*self.inner {
@@ -302,6 +311,7 @@ impl Tx {
             Inner::PostgresTx(tx) => {
                 tx.into_inner().commit().await?;
                 db.notices.changed();
+                topics.iter().for_each(|topic| db.notices.grown(topic));
             }
             Inner::Sqlite { .. } | Inner::Postgres(_) => {}
         }

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use sqlx::postgres::{PgListener, PgPool};
 use tokio::sync::broadcast;
@@ -66,6 +66,21 @@ struct Inner {
     recent: Mutex<Recent>,
     /// Commits of this process and notices of any; see [`Notices::changes`].
     changes: AtomicU64,
+    watches: RwLock<Vec<Watch>>,
+}
+
+/// Counts the notices of some topics.
+#[derive(Clone)]
+pub struct Watch {
+    topics: &'static [&'static str],
+    count: Arc<AtomicU64>,
+}
+
+impl Watch {
+    /// While it stands still, no such notice came. What was read before it grew may be old.
+    pub fn count(&self) -> u64 {
+        self.count.load(Ordering::Acquire)
+    }
 }
 
 #[derive(Default)]
@@ -78,7 +93,8 @@ impl Notices {
     pub(super) fn new() -> Self {
         let (sender, _) = broadcast::channel(BACKLOG);
         let run = u32::from_be_bytes(Random::System.bytes());
-        Self(Arc::new(Inner { run, sender, recent: Mutex::default(), changes: AtomicU64::new(0) }))
+        let (recent, changes, watches) = (Mutex::default(), AtomicU64::new(0), RwLock::default());
+        Self(Arc::new(Inner { run, sender, recent, changes, watches }))
     }
 
     fn recent(&self) -> MutexGuard<'_, Recent> {
@@ -94,8 +110,24 @@ impl Notices {
         self.0.changes.fetch_add(1, Ordering::Release);
     }
 
+    pub(super) fn watch(&self, topics: &'static [&'static str]) -> Watch {
+        let watch = Watch { topics, count: Arc::default() };
+        self.0.watches.write().unwrap_or_else(PoisonError::into_inner).push(watch.clone());
+        watch
+    }
+
+    /// Tells those who watch the topic.
+    pub(super) fn grown(&self, topic: &str) {
+        for watch in self.0.watches.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            if topic == EVERYTHING || watch.topics.contains(&topic) {
+                watch.count.fetch_add(1, Ordering::Release);
+            }
+        }
+    }
+
     pub(super) fn publish(&self, topic: String) {
         self.changed();
+        self.grown(&topic);
         let mut recent = self.recent();
         recent.last += 1;
         let notice = Notice { mark: Mark { run: self.0.run, number: recent.last }, topic };
@@ -191,6 +223,17 @@ mod tests {
         assert_eq!(missed(&notices, after_a), None);
         assert_eq!(missed(&notices, Mark { number: u64::MAX, ..start }), None);
         assert_eq!(missed(&Notices::new(), Mark { run: start.run.wrapping_add(1), number: 0 }), None);
+    }
+
+    #[test]
+    fn a_watch_counts_its_topics_and_what_may_be_any() {
+        let notices = Notices::new();
+        let watch = notices.watch(&["doors", "tokens"]);
+        notices.publish("alerts".to_owned());
+        assert_eq!(watch.count(), 0);
+        notices.publish("tokens".to_owned());
+        notices.publish(EVERYTHING.to_owned());
+        assert_eq!(watch.count(), 2);
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! Bodies: decompression within a limit, and how they are kept.
 
+use std::cell::RefCell;
 use std::io::Read;
+
+use zstd::bulk::{Compressor, Decompressor};
 
 use crate::error::{Error, Result};
 
 /// How much of an oversized or refused body is kept, in bytes.
 pub const KEPT_OF_REFUSED: usize = 64 << 10;
+/// No body is larger; a row that says so is damaged.
+const LARGEST: usize = 1 << 30;
 /// Smaller bodies are kept as they are.
 const WORTH_COMPRESSING: usize = 400;
 
@@ -60,12 +65,31 @@ pub fn store(body: &[u8], most: usize) -> Stored {
     let truncated = body.len() > most;
     let kept = &body[..body.len().min(most)];
     if kept.len() >= WORTH_COMPRESSING
-        && let Ok(bytes) = zstd::bulk::compress(kept, 1)
+        && let Some(bytes) = compress(kept)
         && bytes.len() < kept.len()
     {
         return Stored { encoding: "zstd", truncated, bytes };
     }
     Stored { encoding: "identity", truncated, bytes: kept.to_vec() }
+}
+
+thread_local! {
+    /// Making them costs more than a body of a few kilobytes.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = RefCell::new(Compressor::new(1).ok());
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = RefCell::new(Decompressor::new().ok());
+}
+
+fn unpack(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    // What [`compress`] wrote says how large it was; anything else is read as a stream.
+    let size = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten().and_then(|n| usize::try_from(n).ok());
+    DECOMPRESSOR.with_borrow_mut(|decompressor| match (decompressor, size) {
+        (Some(decompressor), Some(size)) if size <= LARGEST => decompressor.decompress(bytes, size),
+        _ => zstd::stream::decode_all(bytes),
+    })
+}
+
+fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|compressor| compressor.as_mut()?.compress(bytes).ok())
 }
 
 /// The bytes that [`store`] was given.
@@ -75,7 +99,7 @@ pub fn store(body: &[u8], most: usize) -> Stored {
 pub fn restore(encoding: &str, bytes: Vec<u8>) -> Result<Vec<u8>> {
     match encoding {
         "identity" => Ok(bytes),
-        "zstd" => zstd::stream::decode_all(bytes.as_slice()).map_err(|e| Error::Internal(format!("stored body: {e}"))),
+        "zstd" => unpack(&bytes).map_err(|e| Error::Internal(format!("stored body: {e}"))),
         other => Err(Error::Internal(format!("stored body in unknown encoding {other}"))),
     }
 }

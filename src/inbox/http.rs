@@ -32,7 +32,6 @@ use super::replay;
 use super::service::Inbox;
 use super::signature::{self, Scheme};
 use super::store;
-use crate::accounts::{Scope, service as accounts};
 use crate::error::Error;
 use crate::state::AppState;
 
@@ -196,7 +195,7 @@ impl Incoming {
         let limit = door.kind.body_limit().min(state.config.max_delivery_bytes);
         let token = token_of(&parts, door);
         let known = match &token {
-            Some(token) => accounts::find_by_token(state, token, Scope::Ingest).await?,
+            Some(token) => inbox.known().sender(state, token).await?,
             None => None,
         };
         if let Some(actor) = &known {
@@ -213,9 +212,9 @@ impl Incoming {
         let encodings = text_of(&parts.headers, CONTENT_ENCODING.as_str()).to_owned();
         let sender = match &known {
             Some(actor) => Some(Sender { key: String::new(), name: actor.name.clone() }),
-            None => body_sender(state, door, &raw).await?,
+            None => body_sender(state, inbox, door, &raw).await?,
         };
-        let settings = store::settings(&state.db, door.kind, door.source).await?;
+        let settings = inbox.known().settings(state, door.kind, door.source).await?;
         let sender = match check_signature(door, &settings.secret_list(), &parts.headers, &raw, sender, state) {
             Ok(sender) => sender,
             Err(refused) => {
@@ -350,9 +349,9 @@ fn sentry_key(header: &str) -> Option<String> {
     fields.filter_map(|f| f.trim().split_once('=')).find(|(k, _)| *k == "sentry_key").map(|(_, v)| v.trim().to_owned())
 }
 
-async fn body_sender(state: &AppState, door: &Door<'_>, raw: &[u8]) -> Result<Option<Sender>, Refused> {
+async fn body_sender(state: &AppState, inbox: &Inbox, door: &Door<'_>, raw: &[u8]) -> Result<Option<Sender>, Refused> {
     let Some(token) = door.body_token.and_then(|find| find(raw)) else { return Ok(None) };
-    let actor = accounts::find_by_token(state, &token, Scope::Ingest).await?;
+    let actor = inbox.known().sender(state, &token).await?;
     Ok(actor.map(|a| Sender { key: format!("token {}", a.token_id.unwrap_or_default()), name: a.name }))
 }
 

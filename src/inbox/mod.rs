@@ -18,6 +18,7 @@
 
 pub mod body;
 pub mod http;
+mod known;
 pub mod model;
 pub mod rate;
 pub mod replay;

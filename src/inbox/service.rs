@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use super::body::KEPT_OF_REFUSED;
+use super::known::Known;
 use super::model::{Delivery, Kind, Status, retry_after_s};
 use super::rate::{Limit, Limiter};
 use super::store::{self, NewDelivery};
@@ -51,6 +52,7 @@ struct Inner {
     db: Db,
     clock: Clock,
     limiter: Limiter,
+    known: Known,
     processors: RwLock<HashMap<Kind, Arc<dyn Processor>>>,
     /// Deliveries that wait for the next commit.
     waiting: Mutex<Vec<(NewDelivery, Answer)>>,
@@ -70,6 +72,7 @@ impl Inbox {
     pub fn new(db: Db, clock: Clock, limit: Limit) -> Self {
         Self {
             inner: Arc::new(Inner {
+                known: Known::new(&db),
                 db,
                 clock,
                 limiter: Limiter::new(limit),
@@ -96,6 +99,11 @@ impl Inbox {
 
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    /// What the doors remember of their senders.
+    pub(super) fn known(&self) -> &Known {
+        &self.inner.known
     }
 
     /// Takes one delivery out of the sender's bucket.
@@ -126,16 +134,7 @@ impl Inbox {
 
     /// As [`Inbox::accept`], for a caller that has read the body itself.
     pub async fn accept_unchecked(&self, delivery: Delivery, http_status: u16) -> Result<i64> {
-        let size = delivery.body.len();
-        let new = NewDelivery {
-            delivery,
-            status: Status::Pending,
-            http_status,
-            reason: String::new(),
-            size,
-            keep: usize::MAX,
-        };
-        self.commit(new).await
+        self.commit(NewDelivery::of(delivery, Status::Pending, http_status, String::new(), usize::MAX)).await
     }
 
     /// Lists a delivery that was refused, with the reason and the status that the sender got. That
@@ -145,11 +144,8 @@ impl Inbox {
     }
 
     /// As [`Inbox::reject`], with the words that the sender got.
-    pub async fn reject_as(&self, mut delivery: Delivery, http_status: u16, reason: &str) {
-        let size = delivery.body.len();
-        delivery.body.truncate(KEPT_OF_REFUSED);
-        let reason = reason.to_owned();
-        let new = NewDelivery { delivery, status: Status::Rejected, http_status, reason, size, keep: KEPT_OF_REFUSED };
+    pub async fn reject_as(&self, delivery: Delivery, http_status: u16, reason: &str) {
+        let new = NewDelivery::of(delivery, Status::Rejected, http_status, reason.to_owned(), KEPT_OF_REFUSED);
         if let Err(failure) = self.commit(new).await {
             tracing::warn!(%failure, "a refused delivery could not be listed");
         }

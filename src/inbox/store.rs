@@ -1,14 +1,18 @@
 //! The inbox's SQL.
 
+mod sources;
+
 use std::collections::BTreeMap;
 
-use super::body;
+use super::body::{self, Stored};
 use super::model::{Delivery, Kind, Status};
 use super::replay;
 use crate::args;
 use crate::clock::Timestamp;
 use crate::db::{Db, Sql, Tx, Value, Where};
 use crate::error::{Error, Result};
+
+pub use sources::{DOORS, SourceSettings, save_settings, settings};
 
 /// What is written when a delivery arrives.
 #[derive(Clone, Debug)]
@@ -19,8 +23,17 @@ pub struct NewDelivery {
     pub reason: String,
     /// Size of the body in bytes, which may be more than is kept of it.
     pub size: usize,
-    /// How much of the body is kept.
-    pub keep: usize,
+    /// The body as it is kept; the delivery's own is empty.
+    pub stored: Stored,
+}
+
+impl NewDelivery {
+    /// A delivery with at most `keep` bytes of its body, compressed here, outside of any transaction.
+    pub fn of(mut delivery: Delivery, status: Status, http_status: u16, reason: String, keep: usize) -> Self {
+        let body = std::mem::take(&mut delivery.body);
+        let (size, stored) = (body.len(), body::store(&body, keep));
+        Self { delivery, status, http_status, reason, size, stored }
+    }
 }
 
 const HEAD_COLUMNS: usize = 13;
@@ -45,9 +58,8 @@ pub async fn insert(tx: &Tx, deliveries: &[NewDelivery]) -> Result<Vec<i64>> {
         new_ids.sort_unstable();
         let mut values = Vec::with_capacity(chunk.len() * 4);
         for (new, id) in chunk.iter().zip(&new_ids) {
-            let stored = body::store(&new.delivery.body, new.keep);
-            let truncated = stored.truncated || new.size > new.delivery.body.len();
-            values.extend(args![*id, stored.encoding, truncated, stored.bytes]);
+            let stored = &new.stored;
+            values.extend(args![*id, stored.encoding, stored.truncated, stored.bytes.as_slice()]);
         }
         let sql = format!(
             "INSERT INTO delivery_bodies (delivery_id, encoding, truncated, body) VALUES {}",
@@ -343,45 +355,4 @@ async fn keep_signatures(tx: &Tx, news: &[NewDelivery]) -> Result<()> {
 /// Forgets signatures that were accepted before a moment.
 pub async fn forget_signatures(tx: &Tx, before: Timestamp) -> Result<u64> {
     tx.execute("DELETE FROM inbox_signatures WHERE received_at < $1", args![before]).await
-}
-
-/// The secrets and the mapping set for a source.
-#[derive(Clone, Debug, Default, sqlx::FromRow)]
-pub struct SourceSettings {
-    pub secrets: String,
-    pub mapping: String,
-}
-
-impl SourceSettings {
-    pub fn secret_list(&self) -> Vec<String> {
-        self.secrets.lines().map(str::trim).filter(|s| !s.is_empty()).map(ToOwned::to_owned).collect()
-    }
-}
-
-pub async fn settings(db: &Db, kind: Kind, source: &str) -> Result<SourceSettings> {
-    let row = db
-        .fetch_optional(
-            "SELECT secrets, mapping FROM inbox_sources WHERE kind = $1 AND source = $2",
-            args![kind.as_str(), source],
-        )
-        .await?;
-    Ok(row.unwrap_or_default())
-}
-
-pub async fn save_settings(
-    tx: &Tx,
-    kind: Kind,
-    source: &str,
-    set: &SourceSettings,
-    now: Timestamp,
-    by: &str,
-) -> Result<()> {
-    tx.execute(
-        "INSERT INTO inbox_sources (kind, source, secrets, mapping, updated_at, updated_by) VALUES ($1, $2, $3, $4, $5, $6) \
-         ON CONFLICT (kind, source) DO UPDATE SET secrets = excluded.secrets, mapping = excluded.mapping, \
-         updated_at = excluded.updated_at, updated_by = excluded.updated_by",
-        args![kind.as_str(), source, &set.secrets, &set.mapping, now, by],
-    )
-    .await
-    .map(drop)
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use chrono::TimeDelta;
 use faultline::accounts::Role;
 use faultline::inbox::{Inbox, Kind, store};
 
@@ -110,6 +111,29 @@ on_both! {
         send(&sign("wrong", now), now).await.expect(403).contains("does not match");
         send(&sign("new", now - 3_600), now - 3_600).await.expect(403).contains("more than five minutes ago");
         app.sender().await.post_bytes("/ingest/alerts/grafana", &[JSON], ONE).await.expect(401).contains("is missing");
+    }
+
+    async fn what_the_doors_remember_of_a_sender_ends_with_its_token(app: TestApp) {
+        let path = "/ingest/alerts/alertmanager";
+        let (mut here, mut there) = (app.sender().await, app.sender().await);
+        here.post_bytes(path, &[JSON], ONE).await.expect(202);
+        there.post_bytes(path, &[JSON], ONE).await.expect(202);
+        // On this node at once.
+        let mut admin = app.browser(Role::Admin).await;
+        admin.post_form("/settings/tokens/1/revoke", &[]).await.expect(303);
+        here.post_bytes(path, &[JSON], ONE).await.expect(401);
+        // By another process, of which this node hears nothing: within a second.
+        there.post_bytes(path, &[JSON], ONE).await.expect(202);
+        let tx = app.state.db.begin().await.unwrap();
+        tx.execute("UPDATE tokens SET revoked_at = 1", vec![]).await.unwrap();
+        tx.commit().await.unwrap();
+        app.advance(TimeDelta::seconds(1));
+        there.post_bytes(path, &[JSON], ONE).await.expect(401);
+        // A secret that is set for a source counts for the next delivery.
+        let mut other = app.sender().await;
+        other.post_bytes("/ingest/alerts/grafana", &[JSON], ONE).await.expect(202);
+        admin.post_form("/settings/sources/grafana/secrets", &[("secrets", "s3cret")]).await.expect(303);
+        other.post_bytes("/ingest/alerts/grafana", &[JSON], ONE).await.expect(401).contains("is missing");
     }
 
     async fn a_failed_delivery_waits_for_its_replay(app: TestApp) {
