@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use super::service::{decide, expire};
 use crate::error::Result;
 use crate::state::AppState;
@@ -19,7 +21,7 @@ pub async fn run_once(state: &AppState) -> Result<usize> {
 
 /// Rounds until the process ends: at every change of alerts, and once a second for those that wait.
 /// Several nodes may do so at once; they take turns.
-pub fn spawn(state: AppState) {
+pub fn spawn(state: AppState) -> JoinHandle<()> {
     const PAUSE: Duration = Duration::from_secs(1);
     tokio::spawn(async move {
         let mut notices = state.db.subscribe();
@@ -33,5 +35,5 @@ pub fn spawn(state: AppState) {
             // What a storm changes meanwhile is decided together.
             tokio::time::sleep(PAUSE / 10).await;
         }
-    });
+    })
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tracing_subscriber::EnvFilter;
 
 use crate::clock::Clock;
@@ -41,23 +42,8 @@ pub async fn serve(state: AppState) -> Result<()> {
         tracing::info!("no users yet: open {base_url}/setup and enter the one-time code {code}");
     }
     let db = state.db.clone();
-    tokio::spawn(app::inbox(&state).run());
-    alerts::jobs::spawn(state.clone());
-    let courier = notifications::Courier::new(&state.config).map_err(|e| Error::invalid("config", e))?;
-    notifications::worker::spawn(state.clone(), courier.clone());
-    relay::jobs::spawn(state.clone());
-    traces::jobs::spawn(state.clone());
-    trace_sources::jobs::spawn(state.clone());
-    deployments::jobs::spawn(state.clone());
-    suspects::jobs::spawn(state.clone());
-    runbooks::jobs::spawn(state.clone());
-    postmortems::jobs::spawn(state.clone());
-    oncall::jobs::spawn(state.clone());
-    let outbound = status_page::jobs::outbound(&state)?;
-    oncall::jobs::spawn_connections(state.clone(), outbound.clone());
-    status_page::jobs::spawn(state.clone(), outbound, courier);
-    let ledger = reports::Ledger::new();
-    reports::jobs::spawn(state.clone(), ledger.clone());
+    let jobs = Jobs::start(&state)?;
+    let ledger = jobs.ledger.clone();
     let service = app::router_with(state, ledger).into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, service).with_graceful_shutdown(stop_signal());
     tokio::select! {
@@ -65,9 +51,55 @@ pub async fn serve(state: AppState) -> Result<()> {
         // Open streams of live updates would hold the process for ever; browsers open them again.
         () = async { stop_signal().await; tokio::time::sleep(LAST_ANSWERS).await } => {}
     }
+    jobs.stop().await;
     db.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What the process does by itself.
+struct Jobs {
+    /// Each of them does its work in transactions and can be left off anywhere.
+    rounds: Vec<JoinHandle<()>>,
+    notifications: notifications::worker::Worker,
+    ledger: reports::Ledger,
+}
+
+impl Jobs {
+    fn start(state: &AppState) -> Result<Self> {
+        let courier = notifications::Courier::new(&state.config).map_err(|e| Error::invalid("config", e))?;
+        let outbound = status_page::jobs::outbound(state)?;
+        let ledger = reports::Ledger::new();
+        let rounds = vec![
+            tokio::spawn(app::inbox(state).run()),
+            alerts::jobs::spawn(state.clone()),
+            relay::jobs::spawn(state.clone()),
+            traces::jobs::spawn(state.clone()),
+            trace_sources::jobs::spawn(state.clone())?,
+            deployments::jobs::spawn(state.clone()),
+            suspects::jobs::spawn(state.clone()),
+            runbooks::jobs::spawn(state.clone()),
+            postmortems::jobs::spawn(state.clone()),
+            oncall::jobs::spawn(state.clone()),
+            oncall::jobs::spawn_connections(state.clone(), outbound.clone()),
+            status_page::jobs::spawn(state.clone(), outbound, courier.clone()),
+            reports::jobs::spawn(state.clone(), ledger.clone()),
+        ];
+        let notifications = notifications::worker::spawn(state.clone(), courier);
+        Ok(Self { rounds, notifications, ledger })
+    }
+
+    /// Leaves off, so that nothing asks a database that is closed.
+    async fn stop(self) {
+        for round in &self.rounds {
+            round.abort();
+        }
+        self.notifications.stop(LAST_ANSWERS).await;
+        for round in self.rounds {
+            // An aborted job says so; that is what was wanted.
+            let _ = round.await;
+        }
+    }
 }
 
 pub(super) fn init_log(config: &Config) -> Result<()> {

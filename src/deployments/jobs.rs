@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use chrono::TimeDelta;
 
 use super::health::{self, Side, compare};
@@ -38,7 +40,7 @@ pub async fn run_once(state: &AppState) -> Result<usize> {
 }
 
 /// Rounds until the process ends.
-pub fn spawn(state: AppState) {
+pub fn spawn(state: AppState) -> JoinHandle<()> {
     const PAUSE: Duration = Duration::from_secs(3);
     tokio::spawn(async move {
         loop {
@@ -47,7 +49,7 @@ pub fn spawn(state: AppState) {
                 tracing::warn!(%error, "looking after deployments failed; trying again");
             }
         }
-    });
+    })
 }
 
 /// Makes deployments of versions that spans name; tells how many.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use super::courier::{Courier, Parcel};
 use super::model::Event;
@@ -44,16 +45,36 @@ pub async fn run_once(state: &AppState, courier: &Courier) -> Result<usize> {
     turns.into_iter().sum()
 }
 
+/// The rounds of one process, and the messages that are on their way.
+#[derive(Debug)]
+pub struct Worker {
+    rounds: JoinHandle<()>,
+    free: Arc<Semaphore>,
+}
+
+impl Worker {
+    /// Begins no more, and waits (for `longest` at most) until what is on its way has arrived and is written
+    /// down, so that it is not sent again after the next start.
+    pub async fn stop(self, longest: Duration) {
+        self.rounds.abort();
+        let arrived = self.free.acquire_many(u32::try_from(AT_ONCE).unwrap_or(u32::MAX));
+        if tokio::time::timeout(longest, arrived).await.is_err() {
+            tracing::warn!("some notifications were still on their way");
+        }
+    }
+}
+
 /// Rounds until the process ends: when something is queued, and every second for what is due again.
-pub fn spawn(state: AppState, courier: Courier) {
+pub fn spawn(state: AppState, courier: Courier) -> Worker {
     const PAUSE: Duration = Duration::from_secs(1);
     const BETWEEN_PRUNES: Duration = Duration::from_mins(10);
-    tokio::spawn(async move {
+    let free = Arc::new(Semaphore::new(AT_ONCE));
+    let permits = free.clone();
+    let rounds = tokio::spawn(async move {
         let mut notices = state.db.subscribe();
-        let free = Arc::new(Semaphore::new(AT_ONCE));
         let mut pruned = None::<Instant>;
         loop {
-            if let Err(error) = round(&state, &courier, &free).await {
+            if let Err(error) = round(&state, &courier, &permits).await {
                 tracing::warn!(%error, "notifications wait for the database");
                 tokio::time::sleep(PAUSE).await;
             }
@@ -70,6 +91,7 @@ pub fn spawn(state: AppState, courier: Courier) {
             tokio::time::sleep(PAUSE / 10).await;
         }
     });
+    Worker { rounds, free }
 }
 
 /// Like [`run_once`], without waiting for slow receivers.

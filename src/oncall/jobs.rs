@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use super::service::{connections, paging};
 use crate::error::Result;
 use crate::outbound::Outbound;
@@ -34,7 +36,7 @@ pub async fn connect_once(state: &AppState, outbound: &Outbound) -> Result<usize
 }
 
 /// Like [`spawn`], for the tools that are connected.
-pub fn spawn_connections(state: AppState, outbound: Outbound) {
+pub fn spawn_connections(state: AppState, outbound: Outbound) -> JoinHandle<()> {
     const PAUSE: Duration = Duration::from_secs(5);
     tokio::spawn(async move {
         let mut notices = state.db.subscribe();
@@ -47,11 +49,11 @@ pub fn spawn_connections(state: AppState, outbound: Outbound) {
             let changed = async { while notices.recv().await.is_ok_and(|n| n.topic != "incidents") {} };
             let _ = tokio::time::timeout(pause, changed).await;
         }
-    });
+    })
 }
 
 /// Rounds until the process ends: when an incident changes, and every few seconds.
-pub fn spawn(state: AppState) {
+pub fn spawn(state: AppState) -> JoinHandle<()> {
     const PAUSE: Duration = Duration::from_secs(5);
     tokio::spawn(async move {
         let mut notices = state.db.subscribe();
@@ -64,5 +66,5 @@ pub fn spawn(state: AppState) {
             // Services are named together with the declaration; what follows at once is seen together.
             tokio::time::sleep(PAUSE / 10).await;
         }
-    });
+    })
 }

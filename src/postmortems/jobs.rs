@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use futures::future::BoxFuture;
 
 use super::model;
@@ -42,7 +44,7 @@ impl MergeListener for ClosedByMerge {
 
 /// Rounds until the process ends. Several nodes may do so at once: a reminder is queued once, and a
 /// change is looked through once.
-pub fn spawn(state: AppState) {
+pub fn spawn(state: AppState) -> JoinHandle<()> {
     const PAUSE: Duration = Duration::from_secs(30);
     tokio::spawn(async move {
         let mut turns = tokio::time::interval(PAUSE);
@@ -53,5 +55,5 @@ pub fn spawn(state: AppState) {
                 tracing::warn!(%error, "action items wait for the database");
             }
         }
-    });
+    })
 }

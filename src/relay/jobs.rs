@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use super::telling;
 use crate::clock::{Timestamp, human_duration};
 use crate::db::Tx;
@@ -82,7 +84,7 @@ async fn remind_of(tx: &Tx, incident: &Incident, now: Timestamp) -> Result<()> {
 }
 
 /// Rounds until the process ends: when something happened, and every few seconds for what is due.
-pub fn spawn(state: AppState) {
+pub fn spawn(state: AppState) -> JoinHandle<()> {
     const PAUSE: Duration = Duration::from_secs(3);
     tokio::spawn(async move {
         let mut notices = state.db.subscribe();
@@ -94,5 +96,5 @@ pub fn spawn(state: AppState) {
             let happened = async { while notices.recv().await.is_ok_and(|n| n.topic != "incident-events") {} };
             let _ = tokio::time::timeout(PAUSE, happened).await;
         }
-    });
+    })
 }

@@ -46,7 +46,7 @@ pub async fn text(state: &AppState, ledger: &Ledger) -> Result<String> {
         severities.map(|(i, n)| (format!("{{severity=\"SEV{}\"}}", i + 1), *n as f64)).collect(),
     );
     let mut open = [0_u32; 4];
-    for fact in desk.snapshot.blocks.iter().flat_map(|b| &b.facts).filter(|f| f.open && desk.eyes.see(f)) {
+    for fact in desk.snapshot().await?.blocks.iter().flat_map(|b| &b.facts).filter(|f| f.open && desk.eyes.see(f)) {
         if let Some(n) = open.get_mut(usize::from(fact.severity.saturating_sub(1))) {
             *n += 1;
         }

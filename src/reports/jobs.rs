@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use super::frozen;
 use super::ledger::{self, Ledger};
 use crate::error::Result;
@@ -31,7 +33,7 @@ pub async fn run_due(state: &AppState, ledger: &Ledger) -> Result<usize> {
 }
 
 /// Rounds until the process ends.
-pub fn spawn(state: AppState, ledger: Ledger) {
+pub fn spawn(state: AppState, ledger: Ledger) -> JoinHandle<()> {
     const PAUSE: Duration = Duration::from_secs(20);
     tokio::spawn(async move {
         loop {
@@ -45,5 +47,5 @@ pub fn spawn(state: AppState, ledger: Ledger) {
             }
             tokio::time::sleep(PAUSE).await;
         }
-    });
+    })
 }

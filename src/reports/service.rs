@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use super::ledger::{self, Ledger};
+use super::ledger::{self, Ledger, Source};
 use super::model::compare::{Comparison, compare_all, verdict};
 use super::model::compute::{Group, Report, Share, compute};
 use super::model::measures::{Definition, Measure};
@@ -35,7 +35,9 @@ pub const MAIN: [usize; 4] = [0, 1, 2, 3];
 pub struct Desk {
     ledger: Ledger,
     db: Db,
-    pub snapshot: Snapshot,
+    now: Timestamp,
+    /// Of the data as it was when the desk was opened.
+    version: u64,
     pub eyes: Arc<Eyes>,
     pub viewer: Viewer,
     pub targets: Targets,
@@ -56,9 +58,10 @@ impl Desk {
             ledger::named(db, viewer.user_id).await?
         };
         Ok(Self {
-            snapshot: ledger.snapshot(db, now).await?,
+            version: ledger.version(db, now).await?,
             ledger: ledger.clone(),
             db: db.clone(),
+            now,
             eyes: Arc::new(Eyes { all: viewer.all, named }),
             viewer,
             targets: store::choices::targets(db).await?,
@@ -74,10 +77,21 @@ impl Desk {
         Question::new(scope.clone(), definitions).with_targets(self.targets.clone())
     }
 
-    /// Differs whenever an answer may differ.
+    /// All incidents as of now.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn snapshot(&self) -> Result<Snapshot> {
+        self.ledger.snapshot(&self.db, self.now).await
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source { db: &self.db, now: self.now, version: self.version }
+    }
+
+    /// Differs whenever an answer over the same data may differ.
     fn stamp(&self, question: &Question) -> u64 {
         let mut hasher = DefaultHasher::new();
-        self.snapshot.version.hash(&mut hasher);
         self.eyes.all.hash(&mut hasher);
         let mut named: Vec<_> = self.eyes.named.iter().collect();
         named.sort_unstable();
@@ -90,20 +104,22 @@ impl Desk {
 
     /// # Errors
     /// When the computation stopped.
-    pub async fn overview(&self, question: &Question, slices: &[GroupBy], drawn: usize) -> Result<Arc<Overview>> {
-        let (snapshot, eyes) = (self.snapshot.clone(), Arc::clone(&self.eyes));
+    pub async fn overview(&self, question: &Question, slices: &[GroupBy], drawn: usize) -> Result<Overview> {
+        let eyes = Arc::clone(&self.eyes);
         let key = (self.stamp(question), slices.to_vec(), drawn);
-        let (question, slices) = (question.clone(), slices.to_vec());
-        self.ledger.answer(key, move || Overview::of(&snapshot, &question, &eyes, &slices, drawn)).await
+        let (asked, slices) = (question.clone(), slices.to_vec());
+        let compute = move |snapshot: &Snapshot| Figures::of(snapshot, &asked, &eyes, &slices, drawn);
+        let figures = self.ledger.lasting(self.source(), key, compute).await?;
+        Ok(Overview { question: question.clone(), figures })
     }
 
     /// # Errors
     /// When the computation stopped.
     pub async fn report(&self, question: &Question) -> Result<Arc<Report>> {
-        let (snapshot, eyes) = (self.snapshot.clone(), Arc::clone(&self.eyes));
+        let eyes = Arc::clone(&self.eyes);
         let key = self.stamp(question);
         let question = question.clone();
-        self.ledger.answer(key, move || compute(&snapshot, &question, &eyes)).await
+        self.ledger.answer(self.source(), key, move |snapshot| compute(snapshot, &question, &eyes)).await
     }
 
     /// A page of the incidents of one group, or of all for an empty key, and how many there are. With a
@@ -112,10 +128,10 @@ impl Desk {
     /// # Errors
     /// When the computation stopped.
     pub async fn behind(&self, question: &Question, of: Behind) -> Result<Arc<(Vec<Counted>, usize)>> {
-        let (snapshot, eyes) = (self.snapshot.clone(), Arc::clone(&self.eyes));
+        let eyes = Arc::clone(&self.eyes);
         let stamp = (self.stamp(question), of.clone());
         let question = question.clone();
-        self.ledger.answer(stamp, move || behind(&snapshot, &question, &eyes, &of)).await
+        self.ledger.answer(self.source(), stamp, move |snapshot| behind(snapshot, &question, &eyes, &of)).await
     }
 
     /// Two questions of the same measures beside each other.
@@ -123,10 +139,10 @@ impl Desk {
     /// # Errors
     /// When the computation stopped.
     pub async fn sides(&self, first: &Question, second: &Question) -> Result<Arc<Sides>> {
-        let (snapshot, eyes) = (self.snapshot.clone(), Arc::clone(&self.eyes));
+        let eyes = Arc::clone(&self.eyes);
         let stamp = (self.stamp(first), self.stamp(second));
         let (first, second) = (first.clone(), second.clone());
-        self.ledger.answer(stamp, move || Sides::of(&snapshot, &first, &second, &eyes)).await
+        self.ledger.answer(self.source(), stamp, move |snapshot| Sides::of(snapshot, &first, &second, &eyes)).await
     }
 
     /// # Errors
@@ -190,10 +206,23 @@ pub struct Counted {
     pub values: Vec<Option<i64>>,
 }
 
-/// What the overview shows. The slices hold figures of the main measures and the drawn one.
+/// What the overview shows, with what was asked.
 #[derive(Debug)]
 pub struct Overview {
     pub question: Question,
+    figures: Arc<Figures>,
+}
+
+impl std::ops::Deref for Overview {
+    type Target = Figures;
+    fn deref(&self) -> &Figures {
+        &self.figures
+    }
+}
+
+/// The answer to an overview's question. The slices hold figures of the main measures and the drawn one.
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Figures {
     pub total: Group,
     /// The period of equal length just before.
     pub earlier: Group,
@@ -214,7 +243,7 @@ pub struct Overview {
     pub other_times: Vec<Option<Summary>>,
 }
 
-impl Overview {
+impl Figures {
     pub fn of(snapshot: &Snapshot, question: &Question, eyes: &Eyes, slices: &[GroupBy], drawn: usize) -> Self {
         let selection = Selection::of(snapshot, question, eyes);
         let earlier_question = question.about(question.scope.before());
@@ -247,7 +276,6 @@ impl Overview {
             left_out: left_out(&selection.excluded, &question.definitions, MAIN.len()),
             excluded_total: selection.excluded.len(),
             excluded: selection.excluded.into_iter().take(MOST_EXCLUDED).collect(),
-            question: question.clone(),
             total,
         }
     }

@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use tokio::sync::Semaphore;
 
 use crate::error::{Error, Result};
@@ -101,7 +103,7 @@ pub async fn run_once(state: &AppState) -> Result<Report> {
 }
 
 /// Goes on until the process ends. A failure is logged and tried again at the next turn.
-pub fn spawn(state: AppState) {
+pub fn spawn(state: AppState) -> JoinHandle<()> {
     spawn_calls(state.clone());
     tokio::spawn(async move {
         let mut turns = tokio::time::interval(EVERY);
@@ -112,5 +114,5 @@ pub fn spawn(state: AppState) {
                 tracing::error!(%error, "taking in the runbooks failed");
             }
         }
-    });
+    })
 }

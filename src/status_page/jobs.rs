@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use super::service::subscribers::{self, Post, Ways};
 use crate::error::{Error, Result};
 use crate::notifications::Courier;
@@ -32,7 +34,7 @@ pub async fn run_once(state: &AppState, ways: &Ways<'_>) -> Result<usize> {
 }
 
 /// Rounds until the process ends: when something is queued, and every few seconds.
-pub fn spawn(state: AppState, outbound: Outbound, courier: Courier) {
+pub fn spawn(state: AppState, outbound: Outbound, courier: Courier) -> JoinHandle<()> {
     const PAUSE: Duration = Duration::from_secs(5);
     tokio::spawn(async move {
         let mut notices = state.db.subscribe();
@@ -47,5 +49,5 @@ pub fn spawn(state: AppState, outbound: Outbound, courier: Courier) {
             let queued = async { while notices.recv().await.is_ok_and(|n| n.topic != "status-outbox") {} };
             let _ = tokio::time::timeout(pause, queued).await;
         }
-    });
+    })
 }

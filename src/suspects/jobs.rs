@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use super::service;
 use crate::error::Result;
 use crate::state::AppState;
@@ -15,7 +17,7 @@ pub async fn run_once(state: &AppState) -> Result<usize> {
 }
 
 /// Rounds until the process ends: when an incident is declared, and every few seconds.
-pub fn spawn(state: AppState) {
+pub fn spawn(state: AppState) -> JoinHandle<()> {
     const PAUSE: Duration = Duration::from_secs(5);
     tokio::spawn(async move {
         let mut notices = state.db.subscribe();
@@ -28,5 +30,5 @@ pub fn spawn(state: AppState) {
             // Spans of the same moment arrive together with what declared the incident.
             tokio::time::sleep(PAUSE / 5).await;
         }
-    });
+    })
 }

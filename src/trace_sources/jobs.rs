@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use crate::error::Result;
 use crate::outbound::Outbound;
 use crate::state::AppState;
@@ -13,15 +15,12 @@ const EVERY: Duration = Duration::from_secs(1);
 const FORGET_EVERY: u32 = 3_600;
 
 /// Runs until the process ends. A failure is logged and tried again in the next round.
-pub fn spawn(state: AppState) {
-    let outbound = match service::outbound(&state.config) {
-        Ok(outbound) => outbound,
-        Err(error) => {
-            tracing::error!(%error, "traces cannot be fetched from other systems");
-            return;
-        }
-    };
-    tokio::spawn(async move {
+///
+/// # Errors
+/// When the configuration allows no outgoing calls to be made.
+pub fn spawn(state: AppState) -> Result<JoinHandle<()>> {
+    let outbound = service::outbound(&state.config)?;
+    Ok(tokio::spawn(async move {
         let mut round = 0_u32;
         loop {
             tokio::time::sleep(EVERY).await;
@@ -30,7 +29,7 @@ pub fn spawn(state: AppState) {
             }
             round = round.wrapping_add(1);
         }
-    });
+    }))
 }
 
 async fn one_round(state: &AppState, outbound: &Outbound, with_forgetting: bool) -> Result<()> {

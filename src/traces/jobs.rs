@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use chrono::TimeDelta;
 
 use crate::error::Result;
@@ -17,7 +19,7 @@ const EVERY: Duration = Duration::from_secs(2);
 const FORGET_EVERY: u32 = 300;
 
 /// Runs until the process ends. A failure is logged and tried again in the next round.
-pub fn spawn(state: AppState) {
+pub fn spawn(state: AppState) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut round = 0_u32;
         loop {
@@ -27,7 +29,7 @@ pub fn spawn(state: AppState) {
             }
             round = round.wrapping_add(1);
         }
-    });
+    })
 }
 
 /// One round: everything that is due now.

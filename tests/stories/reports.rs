@@ -5,7 +5,7 @@ use faultline::clock::Timestamp;
 use faultline::incidents::{self, By, DeclareInput, Source};
 use faultline::services;
 
-use crate::support::{Backend, TestApp};
+use crate::support::{Backend, Browser, TestApp};
 
 pub const QUARTER: &str = "from=2026-09-01&to=2026-11-23";
 
@@ -241,6 +241,50 @@ on_both! {
         assert_eq!(left, 0);
         let elsewhere = faultline::reports::Ledger::new().snapshot(&app.state.db, app.state.now()).await.unwrap();
         assert_eq!(elsewhere.blocks, faultline::reports::ledger::full(&app.state.db).await.unwrap().blocks);
+    }
+}
+
+async fn api_token(app: &TestApp) -> (i64, String) {
+    use faultline::accounts::{Actor, Scope, service};
+    service::add_token(&app.state, &Actor::system(), "tests", Scope::Api, Role::Admin).await.unwrap()
+}
+
+on_both! {
+    async fn a_process_that_starts_has_the_answers_of_the_one_before(app: TestApp) {
+        fill(&app).await;
+        faultline::reports::jobs::run_once(&app.state).await.unwrap();
+        let (state, (_, token)) = (&app.state, api_token(&app).await);
+        // The numbers, without the filters that were asked.
+        let ask = async |ledger: faultline::reports::Ledger, filter: &str| {
+            let mut client = Browser::new(faultline::app::router_with(state.clone(), ledger));
+            client.set_bearer(&token);
+            let path = format!("/api/v1/reports/overview?from=2025-11-01&to=2026-11-23{filter}");
+            client.get(&path).await.expect(200).json()["total"].to_string()
+        };
+        let keeping = || faultline::reports::Ledger::keeping_answers_of(std::time::Duration::ZERO);
+        let kept = async || state.db.fetch_scalar::<i64>("SELECT COUNT(*) FROM report_answers", vec![]).await.unwrap();
+        let all = ask(keeping(), "").await;
+        assert_eq!(kept().await, 1);
+        assert_eq!(ask(keeping(), "").await, all);
+        assert_eq!(kept().await, 1, "the same question over the same data");
+        let severe = ask(keeping(), "&severity=SEV1").await;
+        assert_ne!(severe, all);
+        // Each row takes the other's body: what a new process answers then is what the rows say.
+        let tx = state.db.begin().await.unwrap();
+        tx.execute("UPDATE report_answers SET body = (SELECT o.body FROM report_answers o WHERE o.id <> report_answers.id)", vec![]).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_ne!(ask(keeping(), "").await, all, "the answer is read, not computed");
+        // A damaged row is computed again.
+        let tx = state.db.begin().await.unwrap();
+        tx.execute("UPDATE report_answers SET body = $1", faultline::args![b"junk".as_slice()]).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(ask(keeping(), "").await, all);
+        // And any change makes another question of it.
+        let tx = state.db.begin().await.unwrap();
+        tx.execute("UPDATE incidents SET status = 'declined' WHERE severity = 'SEV1'", vec![]).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_ne!(ask(keeping(), "").await, all);
+        assert_eq!(kept().await, 3);
     }
 }
 

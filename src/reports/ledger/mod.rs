@@ -1,26 +1,31 @@
 //! The ledger: all incidents' facts, in memory, as new as the last commit.
 //!
-//! Three layers, each made from the one below and checked against it by tests: the incidents' tables; blocks
-//! of facts in the database, folded from them by a job; and the blocks in this process. Triggers mark every
+//! Four layers, each made from the one below and checked against it by tests: the incidents' tables; blocks
+//! of facts in the database, folded from them by a job; the blocks in this process; and finished answers, of which those that
+//! took long are kept in the database too, so that a process that starts need not compute them again. Triggers mark every
 //! incident that changes, so a report reads the blocks and, by themselves, the few incidents whose marks
 //! still stand. Nothing here decides what counts; that is `model`.
 
+mod answers;
 mod fold;
 mod load;
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, RwLock};
 
+pub use answers::Source;
 pub use fold::fold;
 pub use load::named;
 
+use self::answers::Answers;
 use self::load::Ids;
 use super::model::codec;
 use super::model::facts::{BLOCK, Block};
-use super::model::select::Snapshot;
+use super::model::select::{Service, Snapshot};
 use crate::args;
 use crate::clock::Timestamp;
 use crate::db::{Db, Where};
@@ -28,15 +33,19 @@ use crate::error::{Error, Result};
 
 /// With more marked incidents than this, they are folded before a report is answered.
 const MOST_UNFOLDED: i64 = 1_000;
-/// Answers that are kept ready.
-const MOST_ANSWERS: usize = 32;
-
 /// Cheap to clone; all clones share the blocks.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Ledger(Arc<Inner>);
 
-#[derive(Default)]
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::keeping_answers_of(answers::LONG)
+    }
+}
+
 struct Inner {
+    /// An answer that took longer is kept in the database.
+    worth_keeping: Duration,
     blocks: RwLock<BTreeMap<i64, (i64, Arc<Block>)>>,
     /// One reader of blocks at a time: after a start they would all read the same.
     loading: Mutex<()>,
@@ -45,15 +54,24 @@ struct Inner {
     answers: std::sync::Mutex<Answers>,
 }
 
-/// Finished answers by question and version of the data, the latest used last.
-#[derive(Default)]
-struct Answers {
-    kept: Vec<(u64, Arc<dyn std::any::Any + Send + Sync>)>,
-}
-
 impl Ledger {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A ledger that keeps answers in the database which took at least so long.
+    pub fn keeping_answers_of(worth_keeping: Duration) -> Self {
+        let (blocks, answers) = (RwLock::default(), std::sync::Mutex::default());
+        let (loading, computing) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { worth_keeping, blocks, loading, computing, answers }))
+    }
+
+    /// What the incidents are counted from: differs whenever any of them, or a service of theirs, changed.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn version(&self, db: &Db, now: Timestamp) -> Result<u64> {
+        Ok(State::read(db, now).await?.version())
     }
 
     /// All incidents as of now.
@@ -61,40 +79,15 @@ impl Ledger {
     /// # Errors
     /// What the database says.
     pub async fn snapshot(&self, db: &Db, now: Timestamp) -> Result<Snapshot> {
-        let marked = loop {
-            // Marks first, blocks after: what is folded in between is then read twice, never missed.
-            let marked: Vec<(i64, i64)> = db
-                .fetch_all(
-                    "SELECT incident_id, MAX(id) FROM report_stale GROUP BY incident_id ORDER BY incident_id LIMIT $1",
-                    args![MOST_UNFOLDED + 1],
-                )
-                .await?;
-            if marked.len() as i64 <= MOST_UNFOLDED {
-                break marked;
-            }
-            fold(db, now).await?;
-        };
-        let services = load::services(db).await?;
-        let mut hasher = DefaultHasher::new();
-        let mut sorted: Vec<_> = services.iter().collect();
-        sorted.sort_unstable_by_key(|(id, _)| **id);
-        for (id, service) in sorted {
-            (id, &service.slug, &service.team, service.tier).hash(&mut hasher);
-        }
-        marked.hash(&mut hasher);
-        let mut blocks = self.blocks(db, &mut hasher).await?;
-        apply(db, &mut blocks, &marked.iter().map(|m| m.0).collect::<Vec<_>>()).await?;
-        Ok(Snapshot { blocks: blocks.into_values().collect(), services: Arc::new(services), version: hasher.finish() })
+        let state = State::read(db, now).await?;
+        let version = state.version();
+        let mut blocks = self.blocks(db, &state.versions).await?;
+        apply(db, &mut blocks, &state.marked.iter().map(|m| m.0).collect::<Vec<_>>()).await?;
+        Ok(Snapshot { blocks: blocks.into_values().collect(), services: Arc::new(state.services), version })
     }
 
     /// The folded blocks; those that changed since the last time are read again.
-    async fn blocks(&self, db: &Db, hasher: &mut DefaultHasher) -> Result<BTreeMap<i64, Arc<Block>>> {
-        let versions: BTreeMap<i64, i64> = db
-            .fetch_all::<(i64, i64)>("SELECT id, version FROM report_blocks ORDER BY id", vec![])
-            .await?
-            .into_iter()
-            .collect();
-        versions.hash(hasher);
+    async fn blocks(&self, db: &Db, versions: &BTreeMap<i64, i64>) -> Result<BTreeMap<i64, Arc<Block>>> {
         let missing = |known: &BTreeMap<i64, (i64, Arc<Block>)>| -> Vec<i64> {
             versions
                 .iter()
@@ -113,51 +106,47 @@ impl Ledger {
         let known = self.0.blocks.read().await;
         Ok(known.iter().map(|(id, (_, block))| (*id, Arc::clone(block))).collect())
     }
+}
 
-    /// The finished answer to a question over this version of the data: computed once, off the threads that
-    /// answer requests, and kept for who asks the same.
-    ///
-    /// # Errors
-    /// When the computation stopped.
-    pub async fn answer<T: Send + Sync + 'static>(
-        &self,
-        question: impl Hash,
-        compute: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<Arc<T>> {
+/// What is known of the data without reading it.
+struct State {
+    /// Incidents whose marks stand, with their newest mark.
+    marked: Vec<(i64, i64)>,
+    services: HashMap<i64, Service>,
+    /// Of the blocks.
+    versions: BTreeMap<i64, i64>,
+}
+
+impl State {
+    async fn read(db: &Db, now: Timestamp) -> Result<Self> {
+        let marked = loop {
+            // Marks first, blocks after: what is folded in between is then read twice, never missed.
+            let marked: Vec<(i64, i64)> = db
+                .fetch_all(
+                    "SELECT incident_id, MAX(id) FROM report_stale GROUP BY incident_id ORDER BY incident_id LIMIT $1",
+                    args![MOST_UNFOLDED + 1],
+                )
+                .await?;
+            if marked.len() as i64 <= MOST_UNFOLDED {
+                break marked;
+            }
+            fold(db, now).await?;
+        };
+        let services = load::services(db).await?;
+        let versions = db.fetch_all::<(i64, i64)>("SELECT id, version FROM report_blocks ORDER BY id", vec![]).await?;
+        Ok(Self { marked, services, versions: versions.into_iter().collect() })
+    }
+
+    fn version(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (std::any::type_name::<T>(), question).hash(&mut hasher);
-        let key = hasher.finish();
-        if let Some(found) = self.kept(key) {
-            return Ok(found);
+        let mut sorted: Vec<_> = self.services.iter().collect();
+        sorted.sort_unstable_by_key(|(id, _)| **id);
+        for (id, service) in sorted {
+            (id, &service.slug, &service.team, service.tier).hash(&mut hasher);
         }
-        let _turn = self.0.computing.lock().await;
-        // Somebody may have asked the same while this one waited.
-        if let Some(found) = self.kept(key) {
-            return Ok(found);
-        }
-        let answer = tokio::task::spawn_blocking(compute)
-            .await
-            .map_err(|e| Error::Internal(format!("computing a report: {e}")))?;
-        let answer = Arc::new(answer);
-        let mut answers = self.answers();
-        answers.kept.push((key, answer.clone()));
-        if answers.kept.len() > MOST_ANSWERS {
-            answers.kept.remove(0);
-        }
-        Ok(answer)
-    }
-
-    fn answers(&self) -> std::sync::MutexGuard<'_, Answers> {
-        self.0.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn kept<T: Send + Sync + 'static>(&self, key: u64) -> Option<Arc<T>> {
-        let mut answers = self.answers();
-        let place = answers.kept.iter().position(|(known, _)| *known == key)?;
-        let found = answers.kept.remove(place);
-        let answer = Arc::clone(&found.1).downcast().ok();
-        answers.kept.push(found);
-        answer
+        self.marked.hash(&mut hasher);
+        self.versions.hash(&mut hasher);
+        hasher.finish()
     }
 }
 

@@ -5,7 +5,7 @@ use super::select::Selection;
 use super::stats::{Summary, difference};
 
 /// What may be said about a change. A mean that moved is not yet a change.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Verdict {
     /// Fewer than three values on one side.
     TooFew,
@@ -17,7 +17,7 @@ pub enum Verdict {
     Longer(f64, f64),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Comparison {
     pub earlier: Option<Summary>,
     pub later: Option<Summary>,

@@ -23,7 +23,7 @@ pub const NONE_KEY: &str = "(none)";
 const RECURS_WITHIN: i64 = 30 * 86_400_000_000;
 
 /// How many of how many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Share {
     pub part: usize,
     pub of: usize,
@@ -42,7 +42,7 @@ impl Share {
 }
 
 /// What is counted rather than measured.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// SEV1 first.
     pub severities: [usize; 4],
@@ -58,7 +58,7 @@ pub struct Counts {
     pub corrected: Share,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Group {
     pub key: String,
     /// Counted incidents.

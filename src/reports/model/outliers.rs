@@ -5,7 +5,7 @@ use super::select::Selection;
 use super::stats::percentile;
 
 /// Those of one measure.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Outliers {
     /// Longer than this is far out, in microseconds: Tukey's outer fence, the third quartile and three
     /// times the distance between the quartiles.

@@ -3,7 +3,7 @@
 use crate::incidents::model::MilestoneName;
 
 /// Why an incident, or one of its durations, is not in the numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Reason {
     Drill,
     Declined,
@@ -55,7 +55,7 @@ impl Reason {
 }
 
 /// One incident that is missing from some or all measures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Excluded {
     pub number: i64,
     pub reason: Reason,

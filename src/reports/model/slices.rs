@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use super::scope::Scope;
 use crate::clock::Timestamp;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum GroupBy {
     #[default]
     Service,

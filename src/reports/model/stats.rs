@@ -24,7 +24,7 @@ const FEWEST_FOR_NORMAL: usize = 30;
 const BOOTSTRAP_SEED: u64 = 0x00FA_0171_1E5E_ED00;
 
 /// What is shown of a set of durations. All in seconds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Summary {
     pub n: usize,
     pub mean: f64,

@@ -1,6 +1,7 @@
 //! The SQL of reports, apart from the ledger's.
 
 pub(super) mod alerts;
+pub(super) mod answers;
 pub(super) mod attention;
 pub(super) mod changes;
 pub(super) mod choices;

@@ -9,7 +9,7 @@ use crate::reports::model::reasons::{Excluded, Reason};
 const MOST_LISTED: usize = 12;
 
 /// How many were left out for one reason, and the first of them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct LeftOut {
     pub reason: String,
     /// `MTTR, MTTM`, or `all measures`.

@@ -51,8 +51,8 @@ class Faultline:
     def command(self, *args, input=None):
         return subprocess.run([BINARY, *args], env=self.env, cwd=ROOT, check=True, capture_output=True, text=True, input=input).stdout.strip()
 
-    def start(self):
-        self.process = subprocess.Popen([BINARY, "serve"], env=self.env, cwd=ROOT)
+    def start(self, log=None):
+        self.process = subprocess.Popen([BINARY, "serve"], env=self.env, cwd=ROOT, stderr=log)
         wait_for("the start", self.is_ready)
         return self
 

@@ -3,6 +3,7 @@
 import json
 import random
 import sqlite3
+import tempfile
 import threading
 import time
 import unittest
@@ -12,6 +13,24 @@ from faultline import Faultline, wait_for
 SENDERS = 4
 BATCHES = 60
 PER_BATCH = 25
+
+
+class Stop(unittest.TestCase):
+    def test_a_stop_in_a_storm_is_orderly_and_loses_nothing(self):
+        faultline = Faultline()
+        self.addCleanup(faultline.close)
+        with tempfile.TemporaryFile("w+") as log:
+            faultline.start(log)
+            alerts = [{"labels": {"alertname": "Stop", "service": "checkout", "pod": f"pod-{i}"}} for i in range(200)]
+            for _ in range(20):
+                self.assertEqual(faultline.send("/api/v2/alerts", alerts)[0], 200)
+            # While it still works them off.
+            faultline.stop()
+            self.assertEqual(faultline.process.returncode, 0)
+            log.seek(0)
+            self.assertEqual(log.read(), "", "warnings at the stop")
+        faultline.start()
+        wait_for("all alerts", lambda: faultline.get("/api/v1/alerts?limit=1")["total"] == 200)
 
 
 class Storm(unittest.TestCase):
