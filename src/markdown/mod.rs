@@ -111,7 +111,7 @@ fn cut(source: &str) -> (&str, bool) {
     (whole_lines, true)
 }
 
-fn finish(html: &str, source: &str) -> SafeHtml {
+fn finish(html: &[String], source: &str) -> SafeHtml {
     let mut clean = policy::sanitize(html);
     if cut(source).1 {
         clean.push_str("<p class=\"muted\">The rest of this text is too long to be shown.</p>");

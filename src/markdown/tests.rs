@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Heading, MAX_SOURCE_BYTES, plain_text, render, render_document, safe_link, slugify};
+use super::{Heading, MAX_SOURCE_BYTES, plain_text, policy, render, render_document, safe_link, slugify, writer};
 
 const CORPUS: &str = include_str!("../../tests/fixtures/markdown_injection.txt");
 
@@ -250,6 +250,21 @@ fn plain_text_squeezes_and_cuts() {
     assert_eq!(plain_text("one two three", 7), "one two…");
     assert_eq!(slugify("  Überlast: 50 % — was tun?  "), "überlast-50-was-tun");
     assert_eq!(slugify("!!!"), "section");
+}
+
+#[test]
+fn a_long_text_cleaned_in_pieces_is_the_text_cleaned_whole() {
+    // Without those that open something and leave it open: they would make one block of all that follows.
+    let closes = |v: &&str| render(&format!("{v}\n\nafter")).as_str().ends_with("<p>after</p>\n");
+    let vectors: Vec<_> = vectors().into_iter().filter(closes).collect();
+    assert!(vectors.len() > 150, "{}", vectors.len());
+    let source = format!("{}\n\n- a\n- b\n\n| x | y |\n|---|---|\n| 1 | 2 |\n\n", vectors.join("\n\n")).repeat(8);
+    let style = writer::Style { anchors: true, prefix: "p-", links: true, base: "" };
+    let (pieces, _) = writer::write(&source, &style);
+    assert!(pieces.len() > 4 && pieces.concat().len() > 64_000, "{} pieces", pieces.len());
+    let cleaned = policy::sanitize(&pieces);
+    assert_eq!(cleaned, policy::sanitize(&[pieces.concat()]));
+    assert_eq!(complaint(&cleaned), None);
 }
 
 proptest! {

@@ -36,16 +36,29 @@ pub const fn options() -> Options {
         .union(Options::ENABLE_GFM)
 }
 
-pub fn write(source: &str, style: &Style<'_>) -> (String, Vec<Heading>) {
+/// A piece of HTML has at least this many events.
+const PIECE: usize = 500;
+
+/// The HTML in pieces, each of whole blocks, and the headings.
+pub fn write(source: &str, style: &Style<'_>) -> (Vec<String>, Vec<Heading>) {
     let events: Vec<Event<'_>> = Parser::new_ext(source, options()).collect();
     let headings = anchors::collect(&events);
     let mut writer = Writer::new(style, &headings);
+    let mut pieces = Vec::new();
     for event in events {
         writer.take(event);
+        if writer.out.len() >= PIECE && writer.open.is_empty() {
+            pieces.push(html_of(&mut writer.out));
+        }
     }
-    let mut out = String::with_capacity(source.len() * 3 / 2);
-    html::push_html(&mut out, writer.out.into_iter());
-    (out, headings)
+    pieces.push(html_of(&mut writer.out));
+    (pieces, headings)
+}
+
+fn html_of(events: &mut Vec<Event<'_>>) -> String {
+    let mut out = String::new();
+    html::push_html(&mut out, events.drain(..));
+    out
 }
 
 pub fn plain_text(source: &str, max_chars: usize) -> String {
