@@ -103,7 +103,7 @@ async fn measure(backend: Backend, many: usize, rounds: usize) {
             _ => database::fresh(backend, kept.as_deref().unwrap_or(folder.path())).await,
         },
         clock: Clock::fixed(end),
-        random: Random::seeded(1),
+        random: if is_filled { Random::System } else { Random::seeded(1) },
         config: Arc::new(Config::load(Settings::default(), None).expect("a configuration")),
     };
     if !is_filled {

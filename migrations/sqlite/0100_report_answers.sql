@@ -6,6 +6,7 @@ CREATE TABLE report_answers (
 );
 CREATE INDEX report_answers_by_age ON report_answers (made_at);
 
--- Severe incidents that are over, counted for those without a postmortem.
-CREATE INDEX incidents_severe_over ON incidents (started_at, private, id)
-    WHERE kind <> 'drill' AND severity IN ('SEV1', 'SEV2') AND status IN ('resolved', 'closed');
+-- Incidents that are over, counted by severity for those without a postmortem. Every column that is asked for is
+-- in it, so that no row is read.
+CREATE INDEX incidents_over ON incidents (severity, started_at, id, private, status, kind)
+    WHERE kind <> 'drill' AND status IN ('resolved', 'closed');

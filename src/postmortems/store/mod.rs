@@ -279,7 +279,7 @@ fn conditions(filter: &Filter, viewer: Viewer) -> Where {
         w.and("p.cause = ?", &filter.cause);
     }
     if !filter.tag.is_empty() {
-        w.and("EXISTS (SELECT 1 FROM postmortem_tags t WHERE t.postmortem_id = p.id AND t.tag = ?)", &filter.tag);
+        w.and("p.id IN (SELECT t.postmortem_id FROM postmortem_tags t WHERE t.tag = ?)", &filter.tag);
     }
     if !filter.text.trim().is_empty() {
         let mut clauses: Vec<String> = Vec::new();

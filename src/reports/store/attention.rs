@@ -49,34 +49,43 @@ pub async fn overdue(db: &Db, viewer: Viewer, now: Timestamp, limit: i64) -> Res
     Ok((rows, db.fetch_scalar(sql, args).await?))
 }
 
-/// Severe incidents that are over and began in the period; the words are those of the index behind them.
-fn severe_over(scope: &Scope, viewer: Viewer) -> Where {
+/// Incidents of some severities that are over and began in the period; the words are those of the index behind
+/// them.
+fn over(scope: &Scope, viewer: Viewer, severities: &[&str]) -> Where {
     let mut w = Where::new();
     visible(&mut w, viewer);
+    w.and_any("i.severity", severities.iter().copied());
     w.and_all("i.started_at >= ? AND i.started_at < ?", args![scope.from, scope.to]);
-    w.and_raw("i.kind <> 'drill'").and_raw("i.severity IN ('SEV1', 'SEV2')");
-    w.and_raw("i.status IN ('resolved', 'closed')");
+    w.and_raw("i.kind <> 'drill'").and_raw("i.status IN ('resolved', 'closed')");
     w
 }
 
 /// Severe incidents that are over, newest first, without a published postmortem; and how many there are.
 pub async fn unwritten(db: &Db, scope: &Scope, viewer: Viewer, limit: i64) -> Result<(Vec<Unwritten>, i64)> {
+    const SEVERE: [&str; 2] = ["SEV1", "SEV2"];
     // All of them less those with one: the former are counted in an index, the latter are few.
-    let (sql, args) = severe_over(scope, viewer).statement("SELECT COUNT(*) FROM incidents i", "");
+    let (sql, args) = over(scope, viewer, &SEVERE).statement("SELECT COUNT(*) FROM incidents i", "");
     let all: i64 = db.fetch_scalar(sql, args).await?;
-    let mut w = severe_over(scope, viewer);
+    let mut w = over(scope, viewer, &SEVERE);
     w.and_raw("p.state = 'published'");
     let (sql, args) = w.statement("SELECT COUNT(*) FROM postmortems p JOIN incidents i ON i.id = p.incident_id", "");
     let written: i64 = db.fetch_scalar(sql, args).await?;
-    let mut w = severe_over(scope, viewer);
-    w.and_raw("p.id IS NULL");
-    let most = w.bind(limit);
-    let (sql, args) = w.statement(
-        "SELECT i.id, i.title, i.severity, i.started_at FROM incidents i \
-         LEFT JOIN postmortems p ON p.incident_id = i.id AND p.state = 'published'",
-        &format!("ORDER BY i.started_at DESC, i.id DESC LIMIT {most}"),
-    );
-    Ok((db.fetch_all(sql, args).await?, all - written))
+    let mut newest: Vec<Unwritten> = Vec::new();
+    // Of one severity they are found in order; of two, all would be put in order first.
+    for severity in SEVERE {
+        let mut w = over(scope, viewer, &[severity]);
+        w.and_raw("p.id IS NULL");
+        let most = w.bind(limit);
+        let (sql, args) = w.statement(
+            "SELECT i.id, i.title, i.severity, i.started_at FROM incidents i \
+             LEFT JOIN postmortems p ON p.incident_id = i.id AND p.state = 'published'",
+            &format!("ORDER BY i.started_at DESC, i.id DESC LIMIT {most}"),
+        );
+        newest.extend(db.fetch_all::<Unwritten>(sql, args).await?);
+    }
+    newest.sort_by_key(|u| std::cmp::Reverse((u.started_at, u.id)));
+    newest.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok((newest, all - written))
 }
 
 /// A runbook whose review is overdue.
