@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 
 use super::model::business::Week;
 use super::model::measures::Hours;
-use super::model::scope::{GroupBy, Scope, ScopeQuery};
+use super::model::scope::{GroupBy, Scope, ScopeQuery, local_date};
 use super::service::{self, Desk};
 use super::store::choices::{self, Setting};
 use super::web::ReportQuery;
@@ -31,6 +31,9 @@ pub(super) struct Filters {
     /// The drawn one, by its place in the question.
     pub drawn: usize,
     pub key: String,
+    /// The days that are used when none is typed.
+    pub default_from: String,
+    pub default_to: String,
     /// Key and name of every measure.
     pub measures: Vec<(String, String)>,
     pub services: Vec<String>,
@@ -56,9 +59,10 @@ impl Filters {
     pub async fn of(cx: &Cx, action: &'static str, query: &ReportQuery, desk: &Desk) -> Result<Self> {
         let (services, teams) = service::choices(&cx.state.db).await?;
         let mut errors = FieldErrors::default();
-        let scope = Scope::parse(&ScopeQuery::default(), cx.now(), Tz::UTC)?;
+        let zone = zone(cx).await?;
+        let default = Scope::parse(&ScopeQuery::default(), cx.now(), zone)?;
         let measures: Vec<(String, String)> = desk
-            .question(&scope)
+            .question(&default)
             .definitions
             .iter()
             .map(|d| {
@@ -84,10 +88,12 @@ impl Filters {
             typed: query.scope.clone(),
             drawn,
             key: query.key.clone(),
+            default_from: default.from_text(),
+            default_to: local_date(cx.now(), default.zone).to_string(),
             measures,
             services,
             teams,
-            zone: zone(cx).await?.name(),
+            zone: zone.name(),
             organisation: organisation_zone(&cx.state.db).await?.name(),
             business: organisation_hours(&cx.state.db).await?,
             errors,
@@ -124,7 +130,7 @@ impl Filters {
         };
         let mut choices = vec![
             (String::new(), Hours::Clock.words(), typed == Hours::Clock),
-            (ORGANISATION.to_owned(), self.business.words(), typed == self.business),
+            (ORGANISATION.to_owned(), "business hours".to_owned(), typed == self.business),
         ];
         if typed != Hours::Clock && typed != self.business {
             choices.push((typed.key(), typed.words(), true));
