@@ -138,7 +138,7 @@ async fn overview(
     let desk = Desk::open(&ledger, &cx.state.db, viewer(cx.actor()?), cx.now()).await?;
     let question = desk.question(&scope);
     let found = desk.overview(&question, &slices(&scope, &query), 3).await?;
-    let attention = attention(&cx.state.db, &scope, desk.viewer, cx.now()).await?;
+    let attention = attention(&desk, &scope, cx.now()).await?;
     Ok(Json(OverviewJson {
         definition: DefinitionJson::of(&question),
         n: found.total.n,

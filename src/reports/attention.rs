@@ -2,11 +2,10 @@
 
 use super::model::compute::Share;
 use super::model::scope::Scope;
+use super::service::Desk;
 use super::store::attention as store;
 use crate::clock::Timestamp;
-use crate::db::Db;
 use crate::error::Result;
-use crate::incidents::Viewer;
 
 #[derive(Clone, Debug)]
 pub struct Attention {
@@ -25,10 +24,22 @@ const MOST_SHOWN: i64 = 6;
 
 /// # Errors
 /// What the database says.
-pub async fn attention(db: &Db, scope: &Scope, viewer: Viewer, now: Timestamp) -> Result<Attention> {
+pub async fn attention(desk: &Desk, scope: &Scope, now: Timestamp) -> Result<Attention> {
+    let (db, viewer) = (desk.db(), desk.viewer);
     let (overdue, overdue_total) = store::overdue(db, viewer, now, MOST_SHOWN).await?;
-    let (unwritten, unwritten_total) = store::unwritten(db, scope, viewer, MOST_SHOWN).await?;
+    let (unwritten, written) = store::unwritten(db, scope, viewer, MOST_SHOWN).await?;
     let (stale, stale_total) = store::stale_runbooks(db, now, MOST_SHOWN).await?;
     let on_time = store::on_time(db, scope, viewer, now).await?;
+    // All less those that have one: the former are many and counted once, the latter are few.
+    let unwritten_total = (severe(desk, scope).await? - written).max(0);
     Ok(Attention { overdue, overdue_total, unwritten, unwritten_total, stale, stale_total, on_time })
+}
+
+async fn severe(desk: &Desk, scope: &Scope) -> Result<i64> {
+    let count = store::severe(desk.db(), scope, desk.viewer);
+    if desk.viewer.all {
+        // Who may see a private incident can change while the incident does not; whoever sees all sees all.
+        return Ok(*desk.told(("severe", scope.from, scope.to), count).await?);
+    }
+    count.await
 }

@@ -30,7 +30,7 @@ pub async fn text(state: &AppState, ledger: &Ledger) -> Result<String> {
     let question =
         Question::of(&scope, &[&Measure::MAIN[..], &[Measure::Mtbf]].concat()).with_targets(desk.targets.clone());
     let report = desk.report(&question).await?;
-    let attention = attention(&state.db, &scope, NOBODY, state.now()).await?;
+    let attention = attention(&desk, &scope, state.now()).await?;
     let mut out = String::new();
     let mut head = |name: &str, help: &str, lines: Vec<(String, f64)>| {
         let _ = writeln!(out, "# HELP faultline_{name} {help}\n# TYPE faultline_{name} gauge");

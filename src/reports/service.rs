@@ -85,6 +85,18 @@ impl Desk {
         self.ledger.snapshot(&self.db, self.now).await
     }
 
+    /// What a query tells of incidents, asked once for as long as none of them changes.
+    ///
+    /// # Errors
+    /// What the query says.
+    pub async fn told<T: Send + Sync + 'static>(
+        &self,
+        question: impl Hash,
+        query: impl Future<Output = Result<T>>,
+    ) -> Result<Arc<T>> {
+        self.ledger.told(self.source(), question, query).await
+    }
+
     fn source(&self) -> Source<'_> {
         Source { db: &self.db, now: self.now, version: self.version }
     }
@@ -245,7 +257,7 @@ pub struct Figures {
 
 impl Figures {
     pub fn of(snapshot: &Snapshot, question: &Question, eyes: &Eyes, slices: &[GroupBy], drawn: usize) -> Self {
-        let selection = Selection::of(snapshot, question, eyes);
+        let selection = Selection::listing(snapshot, question, eyes, MOST_EXCLUDED);
         let earlier_question = question.about(question.scope.before());
         let before = Selection::of(snapshot, &earlier_question, eyes);
         let (mut total, mut earlier) = (selection.counted(), before.counted());
@@ -274,8 +286,8 @@ impl Figures {
             dots_left_out,
             comparisons,
             left_out: left_out(&selection.excluded, &question.definitions, MAIN.len()),
-            excluded_total: selection.excluded.len(),
-            excluded: selection.excluded.into_iter().take(MOST_EXCLUDED).collect(),
+            excluded_total: selection.excluded.total(),
+            excluded: selection.excluded.into_first(),
             total,
         }
     }

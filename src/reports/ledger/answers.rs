@@ -111,6 +111,28 @@ impl Ledger {
         Ok(answer)
     }
 
+    /// What a query told of incidents, kept for as long as none of them changes.
+    ///
+    /// # Errors
+    /// What the query says.
+    pub async fn told<T: Send + Sync + 'static>(
+        &self,
+        source: Source<'_>,
+        question: impl Hash,
+        query: impl Future<Output = Result<T>>,
+    ) -> Result<Arc<T>> {
+        let key = key_of::<T>(&question, source.version);
+        if let Some(found) = self.kept(key) {
+            return Ok(found);
+        }
+        let told = Arc::new(query.await?);
+        // What changed meanwhile may be in it already: then it belongs to another version, and is not kept.
+        if self.version(source.db, source.now).await? == source.version {
+            self.keep(key, told.clone());
+        }
+        Ok(told)
+    }
+
     /// The answer over the data as it is by now, which may be newer than the source, with its own key.
     async fn compute<T: Send + Sync + 'static>(
         &self,

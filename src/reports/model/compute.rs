@@ -89,12 +89,12 @@ pub struct Report {
 
 /// The whole answer for one grouping.
 pub fn compute(snapshot: &Snapshot, question: &Question, eyes: &Eyes) -> Report {
-    let selection = Selection::of(snapshot, question, eyes);
+    let selection = Selection::listing(snapshot, question, eyes, usize::MAX);
     Report {
         question: question.clone(),
         total: selection.total(),
         groups: selection.groups(question.scope.group_by),
-        excluded: selection.excluded,
+        excluded: selection.excluded.into_first(),
     }
 }
 

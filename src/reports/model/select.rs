@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::facts::{Block, Fact, NO_TIME, Standing, Times};
 use super::measures::{Basis, Definition, Hours, Kinds, Measure};
-use super::reasons::{Excluded, Reason};
+use super::reasons::{LeftAside, Reason};
 use super::scope::Scope;
 use super::stats::sort_micros;
 use crate::incidents::model::MilestoneName;
@@ -99,16 +99,27 @@ pub struct Selection<'a> {
     /// that a million incidents with twelve measures need no more memory than their facts.
     kept: Vec<Option<Vec<i64>>>,
     scratch: Vec<(Reason, u32)>,
-    /// By number.
-    pub excluded: Vec<Excluded>,
+    pub excluded: LeftAside,
 }
 
 impl<'a> Selection<'a> {
+    /// Counts those left out and lists none of them.
     pub fn of(snapshot: &'a Snapshot, question: &'a Question, eyes: &Eyes) -> Self {
+        Self::listing(snapshot, question, eyes, 0)
+    }
+
+    /// Lists the first `most` of those left out.
+    pub fn listing(snapshot: &'a Snapshot, question: &'a Question, eyes: &Eyes, most: usize) -> Self {
         let costly = |d: &Definition| (d.hours != Hours::Clock).then(Vec::new);
         let kept = question.definitions.iter().map(costly).collect();
-        let mut selection =
-            Self { snapshot, question, picked: Vec::new(), kept, scratch: Vec::new(), excluded: Vec::new() };
+        let mut selection = Self {
+            snapshot,
+            question,
+            picked: Vec::new(),
+            kept,
+            scratch: Vec::new(),
+            excluded: LeftAside::listing(most),
+        };
         for (place, block) in (0..).zip(&snapshot.blocks) {
             let gate = Gate::of(block, &snapshot.services, &question.scope);
             for (at, fact) in (0..).zip(&block.facts) {
@@ -117,7 +128,6 @@ impl<'a> Selection<'a> {
                 }
             }
         }
-        selection.excluded.sort_unstable();
         selection
     }
 
@@ -126,7 +136,7 @@ impl<'a> Selection<'a> {
         let times = block.times(fact, scope.raw);
         let anchor = match place(fact, &times, scope) {
             Ok(anchor) => anchor,
-            Err(Some(reason)) => return self.excluded.push(Excluded { number: fact.number, reason, missing: 0 }),
+            Err(Some(reason)) => return self.excluded.add(fact.number, reason, 0),
             Err(None) => return,
         };
         self.picked.push(Picked { block: at_block, fact: at_fact, anchor });
@@ -143,12 +153,9 @@ impl<'a> Selection<'a> {
                 }
             }
         }
-        let number = fact.number;
-        self.excluded.extend(self.scratch.iter().map(|(reason, missing)| Excluded {
-            number,
-            reason: *reason,
-            missing: *missing,
-        }));
+        for (reason, missing) in &self.scratch {
+            self.excluded.add(fact.number, *reason, *missing);
+        }
     }
 
     pub fn block(&self, picked: Picked) -> &'a Block {

@@ -32,7 +32,7 @@ pub async fn postmortems(desk: &Desk, scope: &Scope, now: Timestamp) -> Result<S
     let written = store::written(db, scope, viewer).await?;
     let after = Summary::of(store::published_after(db, scope, viewer).await?);
     let owners = store::owners(db, scope, viewer, now).await?;
-    let attention = attention(db, scope, viewer, now).await?;
+    let attention = attention(desk, scope, now).await?;
     let sum = |of: fn(&store::Written) -> i64| written.iter().map(of).sum::<i64>();
     let by_severity = written.iter().map(|w| {
         vec![

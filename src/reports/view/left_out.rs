@@ -1,9 +1,9 @@
 //! Who is not in the numbers, by reason.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use crate::reports::model::measures::Definition;
-use crate::reports::model::reasons::{Excluded, Reason};
+use crate::reports::model::reasons::LeftAside;
 
 /// Those listed per reason on a page.
 const MOST_LISTED: usize = 12;
@@ -26,27 +26,15 @@ impl LeftOut {
 }
 
 /// Only what concerns the first `shown` definitions: the other measures would list nearly everything.
-pub fn left_out(excluded: &[Excluded], definitions: &[Definition], shown: usize) -> Vec<LeftOut> {
+pub fn left_out(excluded: &LeftAside, definitions: &[Definition], shown: usize) -> Vec<LeftOut> {
     let mask = (0..shown.min(32)).fold(0_u32, |mask, place| mask | 1 << place);
-    let mut by_reason: BTreeMap<(u32, Reason), (Vec<i64>, usize)> = BTreeMap::new();
-    for one in excluded {
-        let missing = one.missing & mask;
-        if missing == 0 && one.missing != 0 {
-            continue;
-        }
-        let (listed, n) = by_reason.entry((missing, one.reason)).or_default();
-        *n += 1;
-        if listed.len() < MOST_LISTED {
-            listed.push(one.number);
-        }
-    }
-    by_reason
+    excluded
+        .of_measures(mask, MOST_LISTED)
         .into_iter()
-        .map(|((missing, reason), (listed, n))| {
-            let one = Excluded { number: 0, reason, missing };
+        .map(|(one, n, listed)| {
             let names: Vec<&str> = one.places().filter_map(|p| definitions.get(p)).map(|d| &*d.short).collect();
             LeftOut {
-                reason: reason.words(),
+                reason: one.reason.words(),
                 measures: if names.is_empty() { "all measures".to_owned() } else { names.join(", ") },
                 more: n - listed.len(),
                 incidents: listed.into_iter().map(|number| (number, String::new())).collect(),

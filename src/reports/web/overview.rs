@@ -130,7 +130,7 @@ async fn show(cx: Cx, Extension(ledger): Extension<Ledger>, Query(query): Query<
         Some(scope) => {
             let question = desk.question(&scope);
             let found = desk.overview(&question, &slices(&scope, &query.scope), filters.drawn).await?;
-            let attention = attention(&cx.state.db, &scope, desk.viewer, cx.now()).await?;
+            let attention = attention(&desk, &scope, cx.now()).await?;
             definitions.clone_from(&question.definitions);
             Some(Body::of(&found, &desk, filters.drawn, attention).await?)
         }
