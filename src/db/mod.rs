@@ -311,7 +311,9 @@ impl Tx {
             Inner::PostgresTx(tx) => {
                 tx.into_inner().commit().await?;
                 db.notices.changed();
-                topics.iter().for_each(|topic| db.notices.grown(topic));
+                for topic in &topics {
+                    db.notices.grown(topic);
+                }
             }
             Inner::Sqlite { .. } | Inner::Postgres(_) => {}
         }

@@ -167,7 +167,9 @@ mod tests {
             let mut rows: Vec<_> = rows.into_iter().map(|(number, r, missing)| Excluded { number, reason: reasons[r], missing }).collect();
             let mut aside = LeftAside::listing(most);
             rows.sort_by_key(|r| (r.number * 7_919 + i64::from(r.missing) * 31) % (seed + 11));
-            rows.iter().for_each(|row| aside.add(row.number, row.reason, row.missing));
+            for row in &rows {
+                aside.add(row.number, row.reason, row.missing);
+            }
             rows.sort_unstable();
             prop_assert_eq!(aside.total(), rows.len());
             for (of, n, first) in aside.of_measures(0b11, most) {
