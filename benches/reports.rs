@@ -118,8 +118,10 @@ async fn measure(backend: Backend, many: usize, rounds: usize) {
 
     let before = resident();
     // Nobody asked this since the last incident changed: all of it is computed.
-    let router = faultline::app::router_with(state.clone(), Ledger::new());
-    print("overview, computed for the first time", backend, &mut [timed(&router, OVERVIEW, &asked_as).await]);
+    {
+        let router = faultline::app::router_with(state.clone(), Ledger::new());
+        print("overview, computed for the first time", backend, &mut [timed(&router, OVERVIEW, &asked_as).await]);
+    }
     let mut cold = Vec::new();
     for _ in 0..rounds {
         // A process that has just started: nothing of the ledger is in memory yet, but somebody asked before.
