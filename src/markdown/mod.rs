@@ -58,30 +58,23 @@ pub struct Document {
 /// Renders a short text (a timeline entry, a note, a comment): no heading anchors, so that many
 /// texts stand on one page without equal ids.
 pub fn render(source: &str) -> SafeHtml {
-    finish(
-        &writer::write(cut(source).0, &writer::Style { anchors: false, prefix: "", links: true, base: "" }).0,
-        source,
-    )
+    clean(source, &writer::Style { anchors: false, prefix: "", links: true, base: "" }).html
 }
 
 /// Renders a whole document. Heading ids and footnotes begin with `prefix`, which keeps them from
 /// colliding with the page's own ids; `#links` inside the document follow.
 pub fn render_document(source: &str, prefix: &str) -> Document {
-    kept::document(source, prefix, || {
-        let style = writer::Style { anchors: true, prefix, links: true, base: "" };
-        let (html, headings) = writer::write(cut(source).0, &style);
-        Document { html: finish(&html, source), headings }
-    })
+    kept::document(source, prefix, || clean(source, &writer::Style { anchors: true, prefix, links: true, base: "" }))
 }
 
 /// A text for readers outside: links keep their words and lose where they lead, images are left out.
 pub fn render_without_links(source: &str, prefix: &str) -> SafeHtml {
-    finish(&writer::write(cut(source).0, &writer::Style { anchors: true, prefix, links: false, base: "" }).0, source)
+    clean(source, &writer::Style { anchors: true, prefix, links: false, base: "" }).html
 }
 
 /// A text for a file that stands alone: links to our pages begin with `base`, images become links.
 pub fn render_standalone(source: &str, prefix: &str, base: &str) -> SafeHtml {
-    finish(&writer::write(cut(source).0, &writer::Style { anchors: true, prefix, links: true, base }).0, source)
+    clean(source, &writer::Style { anchors: true, prefix, links: true, base }).html
 }
 
 /// The words without their markup, on one line, at most `max_chars` characters: for lists, titles
@@ -111,10 +104,11 @@ fn cut(source: &str) -> (&str, bool) {
     (whole_lines, true)
 }
 
-fn finish(html: &[String], source: &str) -> SafeHtml {
-    let mut clean = policy::sanitize(html);
-    if cut(source).1 {
-        clean.push_str("<p class=\"muted\">The rest of this text is too long to be shown.</p>");
+fn clean(source: &str, style: &writer::Style<'_>) -> Document {
+    let (shown, is_cut) = cut(source);
+    let (mut html, headings) = policy::sanitize(shown.len(), |piece| writer::write(shown, style, piece));
+    if is_cut {
+        html.push_str("<p class=\"muted\">The rest of this text is too long to be shown.</p>");
     }
-    SafeHtml(clean)
+    Document { html: SafeHtml(html), headings }
 }

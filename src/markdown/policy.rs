@@ -1,8 +1,7 @@
 //! What may come out: the allow list of tags and attributes, and the rule for links.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{LazyLock, Mutex, PoisonError, mpsc};
 
 use ammonia::{Builder, UrlRelative};
 
@@ -98,35 +97,48 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     builder
 });
 
-/// Shorter than this, in bytes, it is not worth a second thread.
-const LONG: usize = 32 << 10;
+/// A shorter source, in bytes, is not worth a second thread.
+const LONG: usize = 16 << 10;
 
-/// Cleans pieces of whole blocks and joins them. Cleaning is most of the work of rendering, and of a long text
-/// it is done side by side.
-pub fn sanitize(pieces: &[String]) -> String {
-    let clean = |piece: &String| SANITIZER.clean(piece).to_string();
+/// Cleans the pieces of whole blocks that `write` hands out, joins them, and returns what `write` did.
+///
+/// Cleaning is most of the work of rendering. Of a source of many `bytes` it is done side by side, beginning
+/// while later pieces are still being written.
+pub fn sanitize<R>(bytes: usize, write: impl FnOnce(&mut dyn FnMut(String)) -> R) -> (String, R) {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(4);
-    if threads == 1 || pieces.iter().map(String::len).sum::<usize>() < LONG {
-        return pieces.iter().map(clean).collect();
+    if threads == 1 || bytes < LONG {
+        let mut clean = String::new();
+        let written = write(&mut |piece| clean.push_str(&SANITIZER.clean(&piece).to_string()));
+        return (clean, written);
     }
-    let next = AtomicUsize::new(0);
-    let cleaned: Vec<OnceLock<String>> = pieces.iter().map(|_| OnceLock::new()).collect();
+    let (sender, receiver) = mpsc::channel::<(usize, String)>();
+    let waiting = Mutex::new(receiver);
+    // A thread that waits for a piece holds the lock; the others wait for the lock instead. All end when the
+    // sender is gone.
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
     let work = || {
-        while let Some((piece, slot)) = {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            pieces.get(at).zip(cleaned.get(at))
-        } {
-            slot.get_or_init(|| clean(piece));
+        let mut cleaned = Vec::new();
+        while let Some((at, piece)) = next() {
+            cleaned.push((at, SANITIZER.clean(&piece).to_string()));
         }
+        cleaned
     };
     std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut count = 0;
+        let written = write(&mut |piece| {
+            // The receiver outlives this scope: a piece always arrives.
+            let _ = sender.send((count, piece));
+            count += 1;
+        });
+        drop(sender);
+        let mut cleaned = work();
+        for other in others {
+            cleaned.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
-        work();
-    });
-    // The scope has joined: every slot is filled.
-    cleaned.into_iter().filter_map(OnceLock::into_inner).collect()
+        cleaned.sort_unstable_by_key(|(at, _)| *at);
+        (cleaned.into_iter().map(|(_, piece)| piece).collect(), written)
+    })
 }
 
 /// The address when it is safe to link: `http`, `https`, `mailto`, or a path or fragment of this

@@ -260,10 +260,13 @@ fn a_long_text_cleaned_in_pieces_is_the_text_cleaned_whole() {
     assert!(vectors.len() > 150, "{}", vectors.len());
     let source = format!("{}\n\n- a\n- b\n\n| x | y |\n|---|---|\n| 1 | 2 |\n\n", vectors.join("\n\n")).repeat(8);
     let style = writer::Style { anchors: true, prefix: "p-", links: true, base: "" };
-    let (pieces, _) = writer::write(&source, &style);
+    let mut pieces = Vec::new();
+    writer::write(&source, &style, &mut |piece| pieces.push(piece));
     assert!(pieces.len() > 4 && pieces.concat().len() > 64_000, "{} pieces", pieces.len());
-    let cleaned = policy::sanitize(&pieces);
-    assert_eq!(cleaned, policy::sanitize(&[pieces.concat()]));
+    let whole = pieces.concat();
+    let hand_out = |piece: &mut dyn FnMut(String)| pieces.into_iter().for_each(piece);
+    let (cleaned, ()) = policy::sanitize(whole.len(), hand_out);
+    assert_eq!(cleaned, policy::sanitize(0, |piece| piece(whole)).0);
     assert_eq!(complaint(&cleaned), None);
 }
 

@@ -39,20 +39,19 @@ pub const fn options() -> Options {
 /// A piece of HTML has at least this many events.
 const PIECE: usize = 500;
 
-/// The HTML in pieces, each of whole blocks, and the headings.
-pub fn write(source: &str, style: &Style<'_>) -> (Vec<String>, Vec<Heading>) {
+/// Hands out the HTML in pieces, each of whole blocks, and returns the headings.
+pub fn write(source: &str, style: &Style<'_>, piece: &mut dyn FnMut(String)) -> Vec<Heading> {
     let events: Vec<Event<'_>> = Parser::new_ext(source, options()).collect();
     let headings = anchors::collect(&events);
     let mut writer = Writer::new(style, &headings);
-    let mut pieces = Vec::new();
     for event in events {
         writer.take(event);
         if writer.out.len() >= PIECE && writer.open.is_empty() {
-            pieces.push(html_of(&mut writer.out));
+            piece(html_of(&mut writer.out));
         }
     }
-    pieces.push(html_of(&mut writer.out));
-    (pieces, headings)
+    piece(html_of(&mut writer.out));
+    headings
 }
 
 fn html_of(events: &mut Vec<Event<'_>>) -> String {
