@@ -222,11 +222,12 @@ fn print(what: &str, backend: Backend, times: &mut [f64]) {
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() as f64 * share) as usize).min(times.len() - 1)];
     println!(
-        "{backend:?}: {what}: p50 {:.1} ms, p99 {:.1} ms, worst {:.1} ms, n {}",
+        "{backend:?}: {what}: p50 {:.1} ms, p99 {:.1} ms, worst {:.1} ms, n {}; by then {:.0} MB",
         at(0.5),
         at(0.99),
         at(1.0),
-        times.len()
+        times.len(),
+        resident()
     );
 }
 

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use super::Ledger;
 use crate::clock::Timestamp;
 use crate::db::Db;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::reports::model::select::Snapshot;
 use crate::reports::store::answers as store;
 
@@ -23,9 +23,10 @@ const MOST: usize = 32;
 /// What is computed more quickly than this is not worth a row.
 pub(super) const LONG: Duration = Duration::from_millis(100);
 
-/// Finished answers by key, the latest used last.
+/// Finished answers of one version of the data by key, the latest used last.
 #[derive(Default)]
 pub(super) struct Answers {
+    version: u64,
     kept: Vec<(u64, Arc<dyn Any + Send + Sync>)>,
 }
 
@@ -93,7 +94,7 @@ impl Ledger {
         }
         if let Some(found) = store::find::<T>(source.db, key).await? {
             let found = Arc::new(found);
-            self.keep(key, found.clone());
+            self.keep(key, source.version, found.clone());
             return Ok(found);
         }
         let _turn = self.0.computing.lock().await;
@@ -128,7 +129,7 @@ impl Ledger {
         let told = Arc::new(query.await?);
         // What changed meanwhile may be in it already: then it belongs to another version, and is not kept.
         if self.version(source.db, source.now).await? == source.version {
-            self.keep(key, told.clone());
+            self.keep(key, source.version, told.clone());
         }
         Ok(told)
     }
@@ -142,16 +143,19 @@ impl Ledger {
     ) -> Result<(u64, Arc<T>)> {
         let snapshot = self.snapshot(source.db, source.now).await?;
         let key = key_of::<T>(question, snapshot.version);
-        let answer = tokio::task::spawn_blocking(move || compute(&snapshot))
-            .await
-            .map_err(|e| Error::Internal(format!("computing a report: {e}")))?;
-        let answer = Arc::new(answer);
-        self.keep(key, answer.clone());
+        let version = snapshot.version;
+        let answer = Arc::new(self.0.worker.run(move || compute(&snapshot)).await?);
+        self.keep(key, version, answer.clone());
         Ok((key, answer))
     }
 
-    fn keep(&self, key: u64, answer: Arc<dyn Any + Send + Sync>) {
+    fn keep(&self, key: u64, version: u64, answer: Arc<dyn Any + Send + Sync>) {
         let mut answers = self.answers();
+        // Nobody asks for those of another version again.
+        if answers.version != version {
+            answers.kept.clear();
+            answers.version = version;
+        }
         answers.kept.retain(|(known, _)| *known != key);
         answers.kept.push((key, answer));
         if answers.kept.len() > MOST {

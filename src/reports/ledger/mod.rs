@@ -9,6 +9,7 @@
 mod answers;
 mod fold;
 mod load;
+mod worker;
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -23,13 +24,14 @@ pub use load::named;
 
 use self::answers::Answers;
 use self::load::Ids;
+use self::worker::Worker;
 use super::model::codec;
 use super::model::facts::{BLOCK, Block};
 use super::model::select::{Service, Snapshot};
 use crate::args;
 use crate::clock::Timestamp;
 use crate::db::{Db, Where};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// With more marked incidents than this, they are folded before a report is answered.
 const MOST_UNFOLDED: i64 = 1_000;
@@ -52,6 +54,7 @@ struct Inner {
     /// One large computation at a time bounds the memory that answers take together.
     computing: Mutex<()>,
     answers: std::sync::Mutex<Answers>,
+    worker: Worker,
 }
 
 impl Ledger {
@@ -63,7 +66,8 @@ impl Ledger {
     pub fn keeping_answers_of(worth_keeping: Duration) -> Self {
         let (blocks, answers) = (RwLock::default(), std::sync::Mutex::default());
         let (loading, computing) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { worth_keeping, blocks, loading, computing, answers }))
+        let worker = Worker::default();
+        Self(Arc::new(Inner { worth_keeping, blocks, loading, computing, answers, worker }))
     }
 
     /// What the incidents are counted from: differs whenever any of them, or a service of theirs, changed.
@@ -98,7 +102,7 @@ impl Ledger {
         if !missing(&*self.0.blocks.read().await).is_empty() {
             let _turn = self.0.loading.lock().await;
             let wanted = missing(&*self.0.blocks.read().await);
-            let fresh = read(db, &wanted).await?;
+            let fresh = read(db, &wanted, &self.0.worker).await?;
             let mut known = self.0.blocks.write().await;
             known.extend(fresh);
             known.retain(|id, _| versions.contains_key(id));
@@ -151,7 +155,7 @@ impl State {
 }
 
 /// Blocks by id with their versions; one that cannot be read is made from the incidents.
-async fn read(db: &Db, ids: &[i64]) -> Result<Vec<(i64, (i64, Arc<Block>))>> {
+async fn read(db: &Db, ids: &[i64], worker: &Worker) -> Result<Vec<(i64, (i64, Arc<Block>))>> {
     let mut found = Vec::with_capacity(ids.len());
     // Some megabytes at a time.
     for some in ids.chunks(32) {
@@ -159,11 +163,11 @@ async fn read(db: &Db, ids: &[i64]) -> Result<Vec<(i64, (i64, Arc<Block>))>> {
         w.and_any("id", some.iter().copied());
         let (sql, args) = w.statement("SELECT id, version, facts FROM report_blocks", "");
         let rows = db.fetch_all::<(i64, i64, Vec<u8>)>(sql, args).await?;
-        let decoded = tokio::task::spawn_blocking(move || {
-            rows.into_iter().map(|(id, version, bytes)| (id, version, codec::decode(&bytes))).collect::<Vec<_>>()
-        })
-        .await
-        .map_err(|e| Error::Internal(format!("reading blocks of facts: {e}")))?;
+        let decoded = worker
+            .run(move || {
+                rows.into_iter().map(|(id, version, bytes)| (id, version, codec::decode(&bytes))).collect::<Vec<_>>()
+            })
+            .await?;
         for (id, version, block) in decoded {
             let block = match block {
                 Some(block) => block,
