@@ -46,3 +46,7 @@ pub mod telemetry;
 pub mod trace_sources;
 pub mod traces;
 pub mod web;
+
+/// Gives back what one large report or import needed; the C library's allocator keeps it, for each thread anew.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
