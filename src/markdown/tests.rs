@@ -270,6 +270,17 @@ fn a_long_text_cleaned_in_pieces_is_the_text_cleaned_whole() {
     assert_eq!(complaint(&cleaned), None);
 }
 
+#[test]
+fn a_writer_that_panics_leaves_nobody_waiting() {
+    let broken = std::panic::catch_unwind(|| {
+        policy::sanitize(1_000_000, |piece| {
+            piece("<p>a</p>".to_owned());
+            assert!(std::hint::black_box(false), "on purpose");
+        })
+    });
+    assert!(broken.is_err());
+}
+
 proptest! {
     #[test]
     fn arbitrary_text_is_always_clean(source in "[\\PC\n<>\"'=:#`*_\\[\\]()!|&;/-]{0,300}") {

@@ -176,3 +176,19 @@ impl Ledger {
         answer
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_earlier_data_are_forgotten() {
+        let ledger = Ledger::new();
+        ledger.keep(1, 7, Arc::new(10_u32));
+        ledger.keep(2, 7, Arc::new(20_u32));
+        assert_eq!((ledger.kept(1), ledger.kept(2)), (Some(Arc::new(10_u32)), Some(Arc::new(20_u32))));
+        ledger.keep(3, 8, Arc::new(30_u32));
+        assert_eq!((ledger.kept::<u32>(1), ledger.kept::<u32>(2)), (None, None));
+        assert_eq!(ledger.kept(3), Some(Arc::new(30_u32)));
+    }
+}

@@ -1,7 +1,8 @@
 //! The one thread on which blocks are read and answers computed.
 //!
-//! The C library keeps freed memory for the thread that took it. Were large temporaries taken on whichever thread
-//! of the runtime's pool is free, each of those would end up holding as much as the largest computation.
+//! An allocator keeps freed memory near the thread that took it, some for seconds, some for good. Were large
+//! temporaries taken on whichever thread of the runtime's pool is free, several of those would hold as much as the
+//! largest computation.
 
 use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};

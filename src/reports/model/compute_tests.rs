@@ -246,6 +246,19 @@ fn keys_of(incident: &Loose, anchor: i64, scope: &Scope) -> Vec<String> {
     }
 }
 
+#[test]
+fn as_many_groups_as_incidents_are_each_counted_once() {
+    let many = 100_000_i64;
+    let named = |number| Loose { cause: format!("cause {number}"), ..loose(number, [0, 1, 2, 3, 4 + number % 7]) };
+    // Small blocks, as a block looks for its names one by one.
+    let blocks =
+        (0..many / 500).map(|block| Arc::new(Block::new((block * 500 + 1..=(block + 1) * 500).map(named).collect())));
+    let snapshot = Snapshot { blocks: blocks.collect(), ..snapshot(Vec::new()) };
+    let report = compute(&snapshot, &Question::of(&scope(GroupBy::Cause), &[Measure::Mttr]), &everything());
+    assert_eq!((report.total.n, report.groups.len()), (100_000, 100_000));
+    assert!(report.groups.iter().all(|group| group.n == 1 && group.summary(0).is_some_and(|s| s.n == 1)));
+}
+
 /// One figure, made from scratch: no grouping maps, no shared helpers, plain loops.
 fn oracle(incidents: &[Loose], scope: &Scope, key: &str, measure: Measure) -> Vec<i64> {
     use MilestoneName::*;
