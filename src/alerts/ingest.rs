@@ -1,6 +1,7 @@
 //! What a batch of deliveries does to the alerts: read, fold, write. Runs in the inbox's
 //! transaction, so a delivery changes the alerts exactly once.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::future::BoxFuture;
@@ -14,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::inbox::store::settings;
-use crate::inbox::{Delivery, Kind, Processor, Remark};
+use crate::inbox::{Arrival, Delivery, Kind, Processor, Reading, Remark};
 use crate::search::{self, Doc, DocKind};
 use crate::services;
 
@@ -23,16 +24,17 @@ use crate::services;
 pub struct AlertProcessor;
 
 impl Processor for AlertProcessor {
-    fn process<'a>(&'a self, tx: &'a Tx, deliveries: &'a [Delivery]) -> BoxFuture<'a, Result<Vec<Remark>>> {
-        Box::pin(process(tx, deliveries))
+    fn process<'a>(&'a self, tx: &'a Tx, arrivals: Vec<Arrival>) -> BoxFuture<'a, Result<Vec<Remark>>> {
+        Box::pin(process(tx, arrivals))
     }
 
-    fn check(&self, delivery: &Delivery) -> Result<()> {
+    fn check(&self, delivery: &Delivery) -> Result<Option<Reading>> {
         // A house format is only known by its mapping, which is in the database: not looked at here.
         if delivery.source == MAPPED {
-            return sources::read::json(&delivery.body, &delivery.content_type).map(drop).map_err(bad_request);
+            sources::read::json(&delivery.body, &delivery.content_type).map_err(bad_request)?;
+            return Ok(None);
         }
-        read(delivery).map(drop)
+        Ok(Some(Box::new(read(delivery)?)))
     }
 }
 
@@ -77,15 +79,24 @@ async fn read_mapped(tx: &Tx, delivery: &Delivery) -> Result<Parsed> {
     mapping.apply(&body).map_err(bad_request)
 }
 
-async fn process(tx: &Tx, deliveries: &[Delivery]) -> Result<Vec<Remark>> {
+async fn process(tx: &Tx, arrivals: Vec<Arrival>) -> Result<Vec<Remark>> {
     let mut remarks = Vec::new();
-    let mut events = Vec::new();
-    for delivery in deliveries {
-        let parsed = if delivery.source == MAPPED { read_mapped(tx, delivery).await? } else { read(delivery)? };
-        remarks.extend(parsed.remark().map(|text| (delivery.id, text)));
-        events.extend(parsed.events.into_iter().map(|event| Arrived { event, delivery }));
+    let mut parsed = Vec::with_capacity(arrivals.len());
+    for Arrival { delivery, reading } in arrivals {
+        let read = match reading.map(Box::<dyn Any + Send>::downcast) {
+            Some(Ok(read)) => *read,
+            Some(Err(_)) => return Err(Error::Internal("a reading of alerts is of another kind".to_owned())),
+            None if delivery.source == MAPPED => read_mapped(tx, &delivery).await?,
+            None => read(&delivery)?,
+        };
+        remarks.extend(read.remark().map(|text| (delivery.id, text)));
+        parsed.push((delivery, read.events));
     }
-    apply(tx, events).await?;
+    let events = parsed.iter_mut().flat_map(|(delivery, events)| {
+        let delivery = &*delivery;
+        std::mem::take(events).into_iter().map(move |event| Arrived { event, delivery })
+    });
+    apply(tx, events.collect()).await?;
     Ok(remarks)
 }
 

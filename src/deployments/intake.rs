@@ -9,7 +9,7 @@ use super::sources::{self, Merge, Parsed};
 use crate::clock::Timestamp;
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::inbox::{Delivery, Processor, Remark};
+use crate::inbox::{Arrival, Delivery, Processor, Reading, Remark};
 
 /// Records what deliveries of changes say. The path's `{source}` names the format.
 #[derive(Default)]
@@ -38,11 +38,11 @@ impl ChangesProcessor {
 }
 
 impl Processor for ChangesProcessor {
-    fn process<'a>(&'a self, tx: &'a Tx, deliveries: &'a [Delivery]) -> BoxFuture<'a, Result<Vec<Remark>>> {
+    fn process<'a>(&'a self, tx: &'a Tx, arrivals: Vec<Arrival>) -> BoxFuture<'a, Result<Vec<Remark>>> {
         Box::pin(async move {
             let mut remarks = Vec::new();
-            for delivery in deliveries {
-                let parsed = read(delivery)?;
+            for Arrival { delivery, .. } in arrivals {
+                let parsed = read(&delivery)?;
                 for change in &parsed.changes {
                     service::record(tx, change, delivery.received_at).await?;
                 }
@@ -60,8 +60,8 @@ impl Processor for ChangesProcessor {
         })
     }
 
-    fn check(&self, delivery: &Delivery) -> Result<()> {
-        read(delivery).map(drop)
+    fn check(&self, delivery: &Delivery) -> Result<Option<Reading>> {
+        read(delivery).map(|_| None)
     }
 }
 

@@ -13,6 +13,7 @@ use super::body::KEPT_OF_REFUSED;
 use super::known::Known;
 use super::model::{Delivery, Kind, Status, retry_after_s};
 use super::rate::{Limit, Limiter};
+use super::readings::{Arrival, Reading, Readings};
 use super::store::{self, NewDelivery};
 use crate::clock::Clock;
 use crate::db::{Db, Tx};
@@ -24,19 +25,20 @@ pub type Remark = (i64, String);
 /// What a room does with the deliveries of its kind. It must be idempotent, because an admin may
 /// replay a delivery that was processed before.
 pub trait Processor: Send + Sync {
-    /// Does the work of all `deliveries` within `tx`, the oldest first. An error undoes all of it;
+    /// Does the work of all `arrivals` within `tx`, the oldest first. An error undoes all of it;
     /// the inbox then offers them one by one, so that a bad one stops no other. An error that a
     /// retry may mend is [`Error::Unavailable`]; any other marks the delivery as failed, to wait
     /// for a replay.
-    fn process<'a>(&'a self, tx: &'a Tx, deliveries: &'a [Delivery]) -> BoxFuture<'a, Result<Vec<Remark>>>;
+    fn process<'a>(&'a self, tx: &'a Tx, arrivals: Vec<Arrival>) -> BoxFuture<'a, Result<Vec<Remark>>>;
 
     /// Reads the body without touching anything, to tell the sender at once when it cannot be read
-    /// (400). The default takes everything.
+    /// (400). What it read may come back with the delivery in place of the body. The default takes
+    /// everything and reads nothing.
     ///
     /// # Errors
     /// [`Error::BadRequest`] with the place and the reason.
-    fn check(&self, _delivery: &Delivery) -> Result<()> {
-        Ok(())
+    fn check(&self, _delivery: &Delivery) -> Result<Option<Reading>> {
+        Ok(None)
     }
 }
 
@@ -48,14 +50,21 @@ const PROCESSED: usize = 1_024;
 const ARRIVED: &str = "inbox";
 type Answer = oneshot::Sender<Result<i64>>;
 
+/// A delivery that waits for the next commit.
+struct Waiting {
+    new: NewDelivery,
+    reading: Option<Reading>,
+    answer: Answer,
+}
+
 struct Inner {
     db: Db,
     clock: Clock,
     limiter: Limiter,
     known: Known,
     processors: RwLock<HashMap<Kind, Arc<dyn Processor>>>,
-    /// Deliveries that wait for the next commit.
-    waiting: Mutex<Vec<(NewDelivery, Answer)>>,
+    waiting: Mutex<Vec<Waiting>>,
+    readings: Readings,
     /// Held by whoever commits; the others' deliveries gather meanwhile and share one commit.
     committing: tokio::sync::Mutex<()>,
     /// Held by whoever processes on this node.
@@ -78,6 +87,7 @@ impl Inbox {
                 limiter: Limiter::new(limit),
                 processors: RwLock::default(),
                 waiting: Mutex::default(),
+                readings: Readings::default(),
                 committing: tokio::sync::Mutex::default(),
                 processing: tokio::sync::Mutex::default(),
             }),
@@ -124,17 +134,18 @@ impl Inbox {
     /// [`Error::BadRequest`] when its processor cannot read it (it is then listed as rejected);
     /// [`Error::Unavailable`] when the database is away and the sender must try again.
     pub async fn accept(&self, delivery: Delivery, http_status: u16) -> Result<i64> {
-        let check = self.processor(delivery.kind).map_or(Ok(()), |p| p.check(&delivery));
-        if let Err(error) = check {
-            self.reject(delivery, &error).await;
-            return Err(error);
+        match self.processor(delivery.kind).map_or(Ok(None), |p| p.check(&delivery)) {
+            Ok(reading) => self.commit(pending(delivery, http_status), reading).await,
+            Err(error) => {
+                self.reject(delivery, &error).await;
+                Err(error)
+            }
         }
-        self.accept_unchecked(delivery, http_status).await
     }
 
     /// As [`Inbox::accept`], for a caller that has read the body itself.
     pub async fn accept_unchecked(&self, delivery: Delivery, http_status: u16) -> Result<i64> {
-        self.commit(NewDelivery::of(delivery, Status::Pending, http_status, String::new(), usize::MAX)).await
+        self.commit(pending(delivery, http_status), None).await
     }
 
     /// Lists a delivery that was refused, with the reason and the status that the sender got. That
@@ -146,15 +157,16 @@ impl Inbox {
     /// As [`Inbox::reject`], with the words that the sender got.
     pub async fn reject_as(&self, delivery: Delivery, http_status: u16, reason: &str) {
         let new = NewDelivery::of(delivery, Status::Rejected, http_status, reason.to_owned(), KEPT_OF_REFUSED);
-        if let Err(failure) = self.commit(new).await {
+        if let Err(failure) = self.commit(new, None).await {
             tracing::warn!(%failure, "a refused delivery could not be listed");
         }
     }
 
     /// Joins the queue and waits for its turn to commit.
-    async fn commit(&self, new: NewDelivery) -> Result<i64> {
+    async fn commit(&self, new: NewDelivery, reading: Option<Reading>) -> Result<i64> {
         let (answer, mine) = oneshot::channel();
-        self.inner.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((new, answer));
+        let waiting = Waiting { new, reading, answer };
+        self.inner.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(waiting);
         self.commit_until_done(mine).await
     }
 
@@ -183,16 +195,27 @@ impl Inbox {
         }
     }
 
-    async fn commit_batch(&self, batch: Vec<(NewDelivery, Answer)>) {
-        let (news, answers): (Vec<NewDelivery>, Vec<Answer>) = batch.into_iter().unzip();
-        if news.is_empty() {
+    async fn commit_batch(&self, batch: Vec<Waiting>) {
+        if batch.is_empty() {
             return;
+        }
+        let (mut news, mut readings, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+        for waiting in batch {
+            news.push(waiting.new);
+            readings.push(waiting.reading);
+            answers.push(waiting.answer);
         }
         let outcome = async {
             let tx = self.inner.db.begin().await?;
             let ids = store::insert(&tx, &news).await?;
             if news.iter().any(|n| n.status == Status::Pending) {
                 tx.announce(ARRIVED);
+            }
+            // Before the commit, which may wake the worker at once. Should it fail, nobody asks for them.
+            for ((new, reading), id) in news.into_iter().zip(readings).zip(&ids) {
+                if let Some(reading) = reading {
+                    self.inner.readings.keep(Delivery { id: *id, ..new.delivery }, new.size, reading);
+                }
             }
             tx.commit().await?;
             Ok::<_, Error>(ids)
@@ -252,26 +275,39 @@ impl Inbox {
         }
         let tx = self.inner.db.begin().await.map_err(none)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let deliveries = store::take(&tx, now, limit).await.map_err(none)?;
-        let count = deliveries.len();
-        self.work(&tx, deliveries).await.map_err(|e| (count, e))?;
+        let ids = store::take(&tx, now, limit).await.map_err(none)?;
+        let count = ids.len();
+        let arrivals = self.arrivals(&tx, ids).await.map_err(|e| (count, e))?;
+        self.work(&tx, arrivals).await.map_err(|e| (count, e))?;
         tx.commit().await.map_err(|e| (count, e))?;
         Ok(count)
     }
 
-    async fn work(&self, tx: &Tx, deliveries: Vec<Delivery>) -> Result<()> {
-        let mut by_kind: HashMap<Kind, Vec<Delivery>> = HashMap::new();
-        for delivery in deliveries {
-            by_kind.entry(delivery.kind).or_default().push(delivery);
+    /// Deliveries that were taken, the oldest first: as read at the door where that is still known, else
+    /// with their bodies.
+    async fn arrivals(&self, tx: &Tx, ids: Vec<i64>) -> Result<Vec<Arrival>> {
+        let (mut arrivals, rest) = self.inner.readings.take(ids);
+        if !rest.is_empty() {
+            arrivals.extend(store::by_ids(tx, rest).await?.into_iter().map(Arrival::from));
         }
-        for (kind, deliveries) in by_kind {
+        arrivals.sort_by_key(|a| (a.delivery.received_at, a.delivery.id));
+        Ok(arrivals)
+    }
+
+    async fn work(&self, tx: &Tx, arrivals: Vec<Arrival>) -> Result<()> {
+        let mut by_kind: HashMap<Kind, Vec<Arrival>> = HashMap::new();
+        for arrival in arrivals {
+            by_kind.entry(arrival.delivery.kind).or_default().push(arrival);
+        }
+        for (kind, arrivals) in by_kind {
             let processor =
                 self.processor(kind).ok_or_else(|| Error::Internal(format!("nobody processes {}", kind.as_str())))?;
-            for (id, text) in processor.process(tx, &deliveries).await? {
+            let ids: Vec<i64> = arrivals.iter().map(|a| a.delivery.id).collect();
+            for (id, text) in processor.process(tx, arrivals).await? {
                 store::remark(tx, id, &text).await?;
             }
             if !kind.keeps_body() {
-                store::drop_bodies(tx, &deliveries.iter().map(|d| d.id).collect::<Vec<_>>()).await?;
+                store::drop_bodies(tx, &ids).await?;
             }
         }
         Ok(())
@@ -281,25 +317,28 @@ impl Inbox {
     async fn note_failure(&self, error: &Error) -> Result<()> {
         let now = self.inner.clock.now();
         let tx = self.inner.db.begin().await?;
-        let Some(delivery) = store::take(&tx, now, 1).await?.pop() else { return Ok(()) };
-        let attempts = store::attempts(&tx, delivery.id).await?;
+        let Some(id) = store::take(&tx, now, 1).await?.pop() else { return Ok(()) };
+        let attempts = store::attempts(&tx, id).await?;
         let retry = match error {
             Error::Unavailable(_) | Error::RateLimited { .. } | Error::Conflict(_) => {
                 retry_after_s(attempts).map(|s| now + TimeDelta::seconds(s))
             }
             _ => None,
         };
-        store::note_failure(&tx, delivery.id, &error.to_string(), retry).await?;
+        store::note_failure(&tx, id, &error.to_string(), retry).await?;
         tx.commit().await?;
-        tracing::warn!(delivery = delivery.id, %error, again = retry.is_some(), "a delivery could not be processed");
+        tracing::warn!(delivery = id, %error, again = retry.is_some(), "a delivery could not be processed");
         Ok(())
     }
 
     /// Processes one pending delivery at once, for a caller that answers with the outcome.
     pub async fn process_one(&self, id: i64) -> Result<()> {
         let tx = self.inner.db.begin().await?;
-        let Some(delivery) = store::take_pending(&tx, id, self.inner.clock.now()).await? else { return Ok(()) };
-        self.work(&tx, vec![delivery]).await?;
+        if !store::take_pending(&tx, id, self.inner.clock.now()).await? {
+            return Ok(());
+        }
+        let arrivals = self.arrivals(&tx, vec![id]).await?;
+        self.work(&tx, arrivals).await?;
         tx.commit().await
     }
 
@@ -328,9 +367,9 @@ impl Inbox {
         let now = self.inner.clock.now();
         let tx = self.inner.db.begin().await?;
         let delivery = store::take_one(&tx, id, now).await?.ok_or_else(|| Error::not_found("That delivery"))?;
-        let checked = self.processor(delivery.kind).map_or(Ok(()), |p| p.check(&delivery));
+        let checked = self.processor(delivery.kind).map_or(Ok(None), |p| p.check(&delivery));
         let outcome = match checked {
-            Ok(()) => self.work(&tx, vec![delivery]).await,
+            Ok(reading) => self.work(&tx, vec![Arrival { delivery, reading }]).await,
             Err(error) => Err(error),
         };
         match outcome {
@@ -345,4 +384,9 @@ impl Inbox {
             }
         }
     }
+}
+
+/// A delivery that is to be processed, kept whole.
+fn pending(delivery: Delivery, http_status: u16) -> NewDelivery {
+    NewDelivery::of(delivery, Status::Pending, http_status, String::new(), usize::MAX)
 }

@@ -143,7 +143,7 @@ const AT_ONCE: i64 = 32 << 20;
 /// Takes the oldest pending deliveries whose time has come and marks them processed. The caller
 /// does the work in the same transaction: should it fail, the mark is undone with everything else,
 /// and so each delivery is processed exactly once, whatever happens to this node.
-pub async fn take(tx: &Tx, now: Timestamp, limit: i64) -> Result<Vec<Delivery>> {
+pub async fn take(tx: &Tx, now: Timestamp, limit: i64) -> Result<Vec<i64>> {
     // The status is asked again outside, so that a node which waited for another's row lock does
     // not take what the other has just finished.
     let taken: Vec<(i64,)> = tx
@@ -156,11 +156,11 @@ pub async fn take(tx: &Tx, now: Timestamp, limit: i64) -> Result<Vec<Delivery>> 
             args![now, limit, AT_ONCE],
         )
         .await?;
-    by_ids(tx, taken.into_iter().map(|r| r.0)).await
+    Ok(taken.into_iter().map(|r| r.0).collect())
 }
 
-/// Takes one delivery that is pending.
-pub async fn take_pending(tx: &Tx, id: i64, now: Timestamp) -> Result<Option<Delivery>> {
+/// Takes one delivery if it is pending.
+pub async fn take_pending(tx: &Tx, id: i64, now: Timestamp) -> Result<bool> {
     let taken = tx
         .execute(
             "UPDATE deliveries SET status = 'processed', processed_at = $1, attempts = attempts + 1 \
@@ -168,7 +168,7 @@ pub async fn take_pending(tx: &Tx, id: i64, now: Timestamp) -> Result<Option<Del
             args![now, id],
         )
         .await?;
-    if taken == 0 { Ok(None) } else { Ok(by_ids(tx, [id]).await?.pop()) }
+    Ok(taken > 0)
 }
 
 /// Takes one delivery, whatever its state, for a replay.
@@ -181,7 +181,8 @@ pub async fn take_one(tx: &Tx, id: i64, now: Timestamp) -> Result<Option<Deliver
     Ok(by_ids(tx, [id]).await?.pop())
 }
 
-async fn by_ids(db: &Db, ids: impl IntoIterator<Item = i64>) -> Result<Vec<Delivery>> {
+/// Deliveries with their bodies, the oldest first.
+pub async fn by_ids(db: &Db, ids: impl IntoIterator<Item = i64>) -> Result<Vec<Delivery>> {
     let mut filter = Where::new();
     filter.and_any("d.id", ids);
     let (sql, args) = filter.statement(FULL, "ORDER BY d.received_at, d.id");

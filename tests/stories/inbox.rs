@@ -1,10 +1,11 @@
 //! Deliveries: accepted ones are durable and processed once, refused ones are listed with the reason.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use chrono::TimeDelta;
 use faultline::accounts::Role;
-use faultline::inbox::{Inbox, Kind, store};
+use faultline::inbox::{Delivery, Inbox, Kind, store};
 
 use super::support::{TestApp, sample};
 
@@ -54,6 +55,40 @@ on_both! {
             rounds.push(inbox(&app).process_due().await.unwrap());
         }
         assert_eq!(rounds, [2, 2, 0], "40 MB are more than enough for one round");
+    }
+
+    /// What the door read is what the work is done from; after a restart it is read from the row again. The
+    /// two must not differ, and no delivery may be done by both.
+    async fn a_delivery_means_the_same_before_and_after_a_restart(app: TestApp) {
+        let before = inbox(&app);
+        for (i, name) in ["known", "restarted"].into_iter().enumerate() {
+            let body = ONE.replace("f1", name).replace("Checkout is down", "Checkout äß is down");
+            let received_at = app.state.now() + TimeDelta::seconds(i64::try_from(i).unwrap());
+            let delivery = Delivery {
+                id: 0,
+                kind: Kind::Alerts,
+                source: "alertmanager".to_owned(),
+                received_at,
+                token_name: "sender".to_owned(),
+                path: "/ingest/alerts/alertmanager".to_owned(),
+                content_type: "application/json".to_owned(),
+                headers: BTreeMap::new(),
+                body: body.into_bytes(),
+            };
+            app.advance(TimeDelta::seconds(1));
+            before.accept(delivery, 202).await.unwrap();
+            let worker = if name == "known" { before.clone() } else { inbox(&app) };
+            assert_eq!(worker.drain().await.unwrap(), 1, "{name}");
+        }
+        assert_eq!(before.drain().await.unwrap(), 0, "what the other has done is not done again");
+        let list = app.api(Role::Viewer).await.get("/api/v1/alerts?limit=10").await.expect(200).json();
+        let rows = list["items"].as_array().unwrap();
+        assert_eq!(rows.len(), 2, "{list}");
+        for field in ["title", "service", "severity", "labels", "annotations", "started_at", "count"] {
+            assert!(!rows[0][field].is_null(), "{field}: {list}");
+            assert_eq!(rows[0][field], rows[1][field], "{field}");
+        }
+        assert_eq!(rows[0]["title"], "Checkout äß is down");
     }
 
     async fn every_way_to_show_a_token_works_and_none_is_kept(app: TestApp) {

@@ -77,7 +77,7 @@ impl Player<'_> {
             headers: std::collections::BTreeMap::new(),
             body: body.to_string().into_bytes(),
         };
-        AlertProcessor.process(tx, &[delivery]).await.map(drop)
+        AlertProcessor.process(tx, vec![delivery.into()]).await.map(drop)
     }
 
     /// The alert that led to the incident joins it as soon as that is declared.
