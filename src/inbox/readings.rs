@@ -40,25 +40,25 @@ struct Kept {
 pub(super) struct Readings(Mutex<Kept>);
 
 impl Readings {
-    /// Keeps a reading for its delivery, which has its id and whose body was `size` bytes. The oldest give
-    /// way: on PostgreSQL another node may have processed them, and nobody here asks for them again.
-    pub fn keep(&self, mut delivery: Delivery, size: usize, reading: Reading) {
+    /// Keeps what was read of a delivery that has its id and whose body was `size` bytes; without a reading
+    /// only what was kept under its id goes, for SQLite gives the ids of an undone commit out again. The
+    /// oldest give way: on PostgreSQL another node may have processed them, and nobody here asks for them.
+    pub fn keep(&self, mut delivery: Delivery, size: usize, reading: Option<Reading>) {
         let bytes = size.saturating_add(HEAD);
-        if bytes > KEPT {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, freed)) = kept.arrivals.remove(&delivery.id) {
+            kept.bytes -= freed;
+        }
+        if reading.is_none() || bytes > KEPT {
             return;
         }
         delivery.body = Vec::new();
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while kept.bytes + bytes > KEPT {
             let Some((_, (_, freed))) = kept.arrivals.pop_first() else { break };
             kept.bytes -= freed;
         }
         kept.bytes += bytes;
-        if let Some((_, freed)) =
-            kept.arrivals.insert(delivery.id, (Arrival { delivery, reading: Some(reading) }, bytes))
-        {
-            kept.bytes -= freed;
-        }
+        kept.arrivals.insert(delivery.id, (Arrival { delivery, reading }, bytes));
     }
 
     /// Gives out what is kept of these deliveries, and the ids of which nothing is.
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_given_out_once() {
         let readings = Readings::default();
-        readings.keep(delivery(1), 2, Box::new("one"));
+        readings.keep(delivery(1), 2, Some(Box::new("one")));
         let (found, rest) = readings.take([1, 2]);
         let [arrival] = found.as_slice() else { panic!("one is kept") };
         assert_eq!((arrival.delivery.id, arrival.delivery.body.len(), rest), (1, 0, vec![2]));
@@ -112,12 +112,24 @@ mod tests {
     }
 
     #[test]
+    fn a_delivery_under_an_id_of_before_never_gets_the_reading_of_the_other() {
+        let readings = Readings::default();
+        for reading in [None, Some(Box::new("larger than everything") as Reading)] {
+            readings.keep(delivery(1), 2, Some(Box::new("of a commit that was undone")));
+            readings.keep(delivery(1), KEPT, reading);
+            let (found, rest) = readings.take([1]);
+            assert_eq!((found.len(), rest), (0, vec![1]));
+        }
+        assert_eq!(readings.0.lock().unwrap().bytes, 0);
+    }
+
+    #[test]
     fn what_nobody_asks_for_is_bounded_and_the_oldest_goes_first() {
         let readings = Readings::default();
         for id in 0..10 {
-            readings.keep(delivery(id), KEPT / 4 - HEAD, Box::new(id));
+            readings.keep(delivery(id), KEPT / 4 - HEAD, Some(Box::new(id)));
         }
-        readings.keep(delivery(10), KEPT, Box::new("larger than everything"));
+        readings.keep(delivery(10), KEPT, Some(Box::new("larger than everything")));
         let (found, rest) = readings.take(0..11);
         assert_eq!(found.iter().map(|a| a.delivery.id).collect::<Vec<_>>(), vec![6, 7, 8, 9]);
         assert_eq!(rest.len(), 7);

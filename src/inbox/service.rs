@@ -211,13 +211,14 @@ impl Inbox {
             if news.iter().any(|n| n.status == Status::Pending) {
                 tx.announce(ARRIVED);
             }
-            // Before the commit, which may wake the worker at once. Should it fail, nobody asks for them.
+            // Before the commit, which may wake the worker at once.
             for ((new, reading), id) in news.into_iter().zip(readings).zip(&ids) {
-                if let Some(reading) = reading {
-                    self.inner.readings.keep(Delivery { id: *id, ..new.delivery }, new.size, reading);
-                }
+                self.inner.readings.keep(Delivery { id: *id, ..new.delivery }, new.size, reading);
             }
-            tx.commit().await?;
+            if let Err(error) = tx.commit().await {
+                self.inner.readings.take(ids);
+                return Err(error);
+            }
             Ok::<_, Error>(ids)
         }
         .await;
