@@ -7,6 +7,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use super::writer::Writer;
 use super::{Db, Inner, notice};
 use crate::error::{Error, Result};
 
@@ -124,7 +125,8 @@ impl Db {
         let Inner::Sqlite { write, .. } = &*self.inner else {
             return Err(Error::Internal("only SQLite copies itself".into()));
         };
-        sqlx::query("VACUUM INTO $1").bind(file.display().to_string()).execute(write).await?;
+        let mut turn = write.turn().await?;
+        sqlx::query("VACUUM INTO $1").bind(file.display().to_string()).execute(turn.current()?).await?;
         Ok(())
     }
 }
@@ -139,15 +141,8 @@ async fn open_sqlite(url: &DbUrl, synchronous: SqliteSynchronous) -> Result<Inne
         .busy_timeout(ACQUIRE_TIMEOUT)
         .row_buffer_size(ROWS_AHEAD)
         .pragma("temp_store", "memory");
+    let write = Writer::connect(options.clone(), ACQUIRE_TIMEOUT).await?;
     // A file in this process does not go away as a server does: no question before each use.
-    let write = SqlitePoolOptions::new()
-        .test_before_acquire(false)
-        .max_connections(1)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_with(options.clone())
-        .await?;
     let read = SqlitePoolOptions::new()
         .test_before_acquire(false)
         .max_connections(READERS)

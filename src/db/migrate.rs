@@ -15,7 +15,12 @@ impl Db {
     /// `Internal` with the migration's number when one fails or differs from what was applied.
     pub async fn migrate(&self) -> Result<()> {
         let outcome = match &*self.inner {
-            Inner::Sqlite { write, .. } => SQLITE.run(write).await,
+            Inner::Sqlite { write, .. } => {
+                let pool = write.pool().await?;
+                let outcome = SQLITE.run(&pool).await;
+                pool.close().await;
+                outcome
+            }
             Inner::Postgres(pool) => POSTGRES.run(pool).await,
             Inner::SqliteTx(_) | Inner::PostgresTx(_) => {
                 return Err(Error::Internal("migrating in a transaction".into()));

@@ -16,6 +16,7 @@ mod marks;
 mod migrate;
 mod notice;
 mod value;
+mod writer;
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -68,13 +69,9 @@ pub enum Engine {
 }
 
 enum Inner {
-    /// One writer, so that writers queue in the process instead of meeting SQLITE_BUSY; many readers.
-    Sqlite {
-        read: SqlitePool,
-        write: SqlitePool,
-    },
+    Sqlite { read: SqlitePool, write: writer::Writer },
     Postgres(PgPool),
-    SqliteTx(Mutex<Transaction<'static, Sqlite>>),
+    SqliteTx(Mutex<writer::Writing>),
     PostgresTx(Mutex<Transaction<'static, Postgres>>),
 }
 
@@ -133,13 +130,13 @@ fn one<R>(row: Option<R>) -> Vec<R> {
 
 /// Runs one sqlx call for whichever engine is behind `$self`; `$exec` names the executor inside.
 macro_rules! on_engine {
-    ($self:expr, $pool:ident, $sql:expr, $args:expr, |$query:ident, $exec:ident| $run:expr) => {{
+    ($self:expr, $sql:expr, $args:expr, |$query:ident, $exec:ident| $run:expr) => {{
         let sql = $sql.0;
         match &*$self.inner {
-            Inner::Sqlite { $pool, .. } => {
+            Inner::Sqlite { read, .. } => {
                 let sql = AssertSqlSafe(marks::nameless(sql, $args.len()));
                 let $query = sqlx::query_with::<Sqlite, _>(sql, value::sqlite_arguments($args)?);
-                let $exec = $pool;
+                let $exec = read;
                 $run
             }
             Inner::Postgres(pool) => {
@@ -151,7 +148,7 @@ macro_rules! on_engine {
                 let sql = AssertSqlSafe(marks::nameless(sql, $args.len()));
                 let $query = sqlx::query_with::<Sqlite, _>(sql, value::sqlite_arguments($args)?);
                 let mut guard = tx.lock().await;
-                let $exec = &mut **guard;
+                let $exec = guard.connection()?;
                 $run
             }
             Inner::PostgresTx(tx) => {
@@ -184,11 +181,11 @@ impl Db {
 
     /// Everything that waits is outside the generic part: compiled once, not once for each type of row.
     async fn rows(&self, sql: Sql, args: Vec<Value>) -> Result<Fetched> {
-        Ok(on_engine!(self, read, sql, args, |query, exec| query.fetch_all(exec).await?.into()))
+        Ok(on_engine!(self, sql, args, |query, exec| query.fetch_all(exec).await?.into()))
     }
 
     async fn first_row(&self, sql: Sql, args: Vec<Value>) -> Result<Fetched> {
-        Ok(on_engine!(self, read, sql, args, |query, exec| one(query.fetch_optional(exec).await?).into()))
+        Ok(on_engine!(self, sql, args, |query, exec| one(query.fetch_optional(exec).await?).into()))
     }
 
     /// The one row that must be there (a count, an aggregate).
@@ -212,7 +209,7 @@ impl Db {
     /// `Unavailable` when no connection can be had in time.
     pub async fn begin(&self) -> Result<Tx> {
         let inner = match &*self.inner {
-            Inner::Sqlite { write, .. } => Inner::SqliteTx(Mutex::new(write.begin_with("BEGIN IMMEDIATE").await?)),
+            Inner::Sqlite { write, .. } => Inner::SqliteTx(Mutex::new(write.begin().await?)),
             Inner::Postgres(pool) => Inner::PostgresTx(Mutex::new(pool.begin().await?)),
             Inner::SqliteTx(_) | Inner::PostgresTx(_) => {
                 return Err(Error::Internal("a transaction was begun inside a transaction".into()));
@@ -271,7 +268,7 @@ impl Tx {
     /// Runs a statement and tells how many rows it changed.
     pub async fn execute(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<u64> {
         let sql = sql.into();
-        Ok(on_engine!(self.db, write, sql, args, |query, exec| query.execute(exec).await?.rows_affected()))
+        Ok(on_engine!(self.db, sql, args, |query, exec| query.execute(exec).await?.rows_affected()))
     }
 
     /// Runs `INSERT … RETURNING id` and gives the id.
