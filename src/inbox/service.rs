@@ -1,13 +1,13 @@
 //! The inbox at work: committing deliveries, processing them exactly once, replaying.
 
+mod commit;
 mod run;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
-use tokio::sync::oneshot;
 
 use super::body::KEPT_OF_REFUSED;
 use super::known::Known;
@@ -18,6 +18,7 @@ use super::store::{self, NewDelivery};
 use crate::clock::Clock;
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
+use commit::Queue;
 
 /// A remark about a delivery that was processed, for the admin: its id and a sentence.
 pub type Remark = (i64, String);
@@ -42,31 +43,18 @@ pub trait Processor: Send + Sync {
     }
 }
 
-/// How many deliveries are committed in one transaction.
-const COMMITTED: usize = 256;
 /// How many are processed in one. Repeats of one alert fold into one row, so in a storm larger is cheaper.
 const PROCESSED: usize = 1_024;
 /// The notice that wakes every node's worker.
 const ARRIVED: &str = "inbox";
-type Answer = oneshot::Sender<Result<i64>>;
-
-/// A delivery that waits for the next commit.
-struct Waiting {
-    new: NewDelivery,
-    reading: Option<Reading>,
-    answer: Answer,
-}
-
 struct Inner {
     db: Db,
     clock: Clock,
     limiter: Limiter,
     known: Known,
     processors: RwLock<HashMap<Kind, Arc<dyn Processor>>>,
-    waiting: Mutex<Vec<Waiting>>,
+    queue: Queue,
     readings: Readings,
-    /// Held by whoever commits; the others' deliveries gather meanwhile and share one commit.
-    committing: tokio::sync::Mutex<()>,
     /// Held by whoever processes on this node.
     processing: tokio::sync::Mutex<()>,
 }
@@ -86,9 +74,8 @@ impl Inbox {
                 clock,
                 limiter: Limiter::new(limit),
                 processors: RwLock::default(),
-                waiting: Mutex::default(),
+                queue: Queue::default(),
                 readings: Readings::default(),
-                committing: tokio::sync::Mutex::default(),
                 processing: tokio::sync::Mutex::default(),
             }),
         }
@@ -159,82 +146,6 @@ impl Inbox {
         let new = NewDelivery::of(delivery, Status::Rejected, http_status, reason.to_owned(), KEPT_OF_REFUSED);
         if let Err(failure) = self.commit(new, None).await {
             tracing::warn!(%failure, "a refused delivery could not be listed");
-        }
-    }
-
-    /// Joins the queue and waits for its turn to commit.
-    async fn commit(&self, new: NewDelivery, reading: Option<Reading>) -> Result<i64> {
-        let (answer, mine) = oneshot::channel();
-        let waiting = Waiting { new, reading, answer };
-        self.inner.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(waiting);
-        self.commit_until_done(mine).await
-    }
-
-    /// Finds the own delivery committed by the one before, or commits all that gathered until it was
-    /// among them.
-    async fn commit_until_done(&self, mut mine: oneshot::Receiver<Result<i64>>) -> Result<i64> {
-        loop {
-            let _turn = self.inner.committing.lock().await;
-            match mine.try_recv() {
-                Ok(done) => return done,
-                Err(oneshot::error::TryRecvError::Closed) => {
-                    return Err(Error::Unavailable("the delivery was not committed".to_owned()));
-                }
-                Err(oneshot::error::TryRecvError::Empty) => {}
-            }
-            let batch = {
-                let mut waiting = self.inner.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                let end = waiting.len().min(COMMITTED);
-                waiting.drain(..end).collect::<Vec<_>>()
-            };
-            // In a task of its own: a sender that hangs up must not take others' deliveries with it.
-            let inbox = self.clone();
-            if tokio::spawn(async move { inbox.commit_batch(batch).await }).await.is_err() {
-                return Err(Error::Unavailable("the delivery was not committed".to_owned()));
-            }
-        }
-    }
-
-    async fn commit_batch(&self, batch: Vec<Waiting>) {
-        if batch.is_empty() {
-            return;
-        }
-        let (mut news, mut readings, mut answers) = (Vec::new(), Vec::new(), Vec::new());
-        for waiting in batch {
-            news.push(waiting.new);
-            readings.push(waiting.reading);
-            answers.push(waiting.answer);
-        }
-        let outcome = async {
-            let tx = self.inner.db.begin().await?;
-            let ids = store::insert(&tx, &news).await?;
-            if news.iter().any(|n| n.status == Status::Pending) {
-                tx.announce(ARRIVED);
-            }
-            // Before the commit, which may wake the worker at once.
-            for ((new, reading), id) in news.into_iter().zip(readings).zip(&ids) {
-                self.inner.readings.keep(Delivery { id: *id, ..new.delivery }, new.size, reading);
-            }
-            if let Err(error) = tx.commit().await {
-                self.inner.readings.take(ids);
-                return Err(error);
-            }
-            Ok::<_, Error>(ids)
-        }
-        .await;
-        match outcome {
-            Ok(ids) => {
-                for (answer, id) in answers.into_iter().zip(ids) {
-                    // A sender that hung up needs no answer; its delivery stands.
-                    let _ = answer.send(Ok(id));
-                }
-            }
-            Err(error) => {
-                let reason = error.to_string();
-                for answer in answers {
-                    let _ = answer.send(Err(Error::Unavailable(reason.clone())));
-                }
-            }
         }
     }
 

@@ -1,0 +1,126 @@
+//! Commits of what arrives: deliveries that come while one runs share the next one.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::super::model::{Delivery, Status};
+use super::super::readings::Reading;
+use super::super::store::{self, NewDelivery};
+use super::{ARRIVED, Inbox};
+use crate::error::{Error, Result};
+
+/// How many deliveries are committed in one transaction.
+const COMMITTED: usize = 256;
+
+/// A delivery that waits for the next commit.
+struct Waiting {
+    new: NewDelivery,
+    reading: Option<Reading>,
+    answer: oneshot::Sender<Result<i64>>,
+}
+
+#[derive(Default)]
+struct Queued {
+    waiting: Vec<Waiting>,
+    /// A task is at it, and will look here again before it ends.
+    is_worked_off: bool,
+}
+
+/// What waits to be committed, in order of arrival.
+#[derive(Clone, Default)]
+pub(super) struct Queue(Arc<Mutex<Queued>>);
+
+impl Queue {
+    /// Adds a delivery, and tells whether nobody works the queue off, so that the caller must see to it.
+    fn push(&self, waiting: Waiting) -> bool {
+        let mut queued = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        queued.waiting.push(waiting);
+        !std::mem::replace(&mut queued.is_worked_off, true)
+    }
+}
+
+/// The right to work off the queue. It ends also when a commit panics, so that the next delivery finds somebody.
+struct Turn {
+    queue: Queue,
+    is_over: bool,
+}
+
+impl Turn {
+    /// What shares the next commit; nothing when the turn is over.
+    fn next(&mut self) -> Option<Vec<Waiting>> {
+        let mut queued = self.queue.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = queued.waiting.len().min(COMMITTED);
+        self.is_over = end == 0;
+        queued.is_worked_off = !self.is_over;
+        (!self.is_over).then(|| queued.waiting.drain(..end).collect())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let mut queued = self.queue.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // Their senders are told to try again.
+            queued.waiting.clear();
+            queued.is_worked_off = false;
+        }
+    }
+}
+
+impl Inbox {
+    /// Joins the queue, and gives the id once the delivery is durable.
+    pub(super) async fn commit(&self, new: NewDelivery, reading: Option<Reading>) -> Result<i64> {
+        let (answer, mine) = oneshot::channel();
+        if self.inner.queue.push(Waiting { new, reading, answer }) {
+            let (inbox, mut turn) = (self.clone(), Turn { queue: self.inner.queue.clone(), is_over: false });
+            // In a task of its own: a sender that hangs up must not take others' deliveries with it.
+            tokio::spawn(async move {
+                while let Some(batch) = turn.next() {
+                    inbox.commit_batch(batch).await;
+                }
+            });
+        }
+        mine.await.unwrap_or_else(|_| Err(Error::Unavailable("the delivery was not committed".to_owned())))
+    }
+
+    async fn commit_batch(&self, batch: Vec<Waiting>) {
+        let (mut news, mut readings, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+        for waiting in batch {
+            news.push(waiting.new);
+            readings.push(waiting.reading);
+            answers.push(waiting.answer);
+        }
+        let outcome = async {
+            let tx = self.inner.db.begin().await?;
+            let ids = store::insert(&tx, &news).await?;
+            if news.iter().any(|n| n.status == Status::Pending) {
+                tx.announce(ARRIVED);
+            }
+            // Before the commit, which may wake the worker at once.
+            for ((new, reading), id) in news.into_iter().zip(readings).zip(&ids) {
+                self.inner.readings.keep(Delivery { id: *id, ..new.delivery }, new.size, reading);
+            }
+            if let Err(error) = tx.commit().await {
+                self.inner.readings.take(ids);
+                return Err(error);
+            }
+            Ok::<_, Error>(ids)
+        }
+        .await;
+        match outcome {
+            Ok(ids) => {
+                for (answer, id) in answers.into_iter().zip(ids) {
+                    // A sender that hung up needs no answer; its delivery stands.
+                    let _ = answer.send(Ok(id));
+                }
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                for answer in answers {
+                    let _ = answer.send(Err(Error::Unavailable(reason.clone())));
+                }
+            }
+        }
+    }
+}
