@@ -5,6 +5,7 @@ WORKDIR /src
 # Dependencies first, against an empty crate, so that a change of the source does not build them again. The
 # whole manifest stays: another profile or feature would build them twice.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 RUN mkdir -p src benches && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \
  && sed -n 's/^name = "\(.*\)"$/\1/p' Cargo.toml | tail -n +3 | while read -r bench; do touch "benches/$bench.rs"; done \
  && cargo build --release --locked --bin faultline
