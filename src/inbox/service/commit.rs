@@ -124,3 +124,52 @@ impl Inbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::inbox::Kind;
+
+    fn waiting() -> (Waiting, oneshot::Receiver<Result<i64>>) {
+        let delivery = Delivery {
+            id: 0,
+            kind: Kind::Alerts,
+            source: "prometheus".to_owned(),
+            received_at: Timestamp::from_secs(1),
+            token_name: String::new(),
+            path: String::new(),
+            content_type: String::new(),
+            headers: std::collections::BTreeMap::new(),
+            body: b"[]".to_vec(),
+        };
+        let (answer, mine) = oneshot::channel();
+        (
+            Waiting { new: NewDelivery::of(delivery, Status::Pending, 200, String::new(), 9), reading: None, answer },
+            mine,
+        )
+    }
+
+    #[test]
+    fn one_works_the_queue_off_and_the_next_begins_when_nobody_does() {
+        let queue = Queue::default();
+        assert!(queue.push(waiting().0));
+        let mut turn = Turn { queue: queue.clone(), is_over: false };
+        assert!(!queue.push(waiting().0), "somebody is at it");
+        assert_eq!(turn.next().map(|batch| batch.len()), Some(2));
+        assert!(turn.next().is_none());
+        drop(turn);
+        assert!(queue.push(waiting().0), "nobody is at it any more");
+    }
+
+    #[test]
+    fn a_turn_that_broke_off_tells_those_who_wait_and_frees_the_queue() {
+        let queue = Queue::default();
+        let (first, mine) = waiting();
+        assert!(queue.push(first));
+        let turn = Turn { queue: queue.clone(), is_over: false };
+        drop(turn);
+        assert!(mine.blocking_recv().is_err(), "its sender is told to try again");
+        assert!(queue.push(waiting().0));
+    }
+}
