@@ -36,6 +36,9 @@ pub enum EvalCommand {
         /// Seeds 1 to this many
         #[arg(long, default_value_t = 100)]
         cases: u64,
+        /// Largest share of the requests at a fault's place that it hits; the smallest is 0.4 of it
+        #[arg(long, default_value_t = 1.0)]
+        hits: f64,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -66,8 +69,8 @@ fn signal(name: &str) -> Result<Signal, String> {
 pub fn run(command: EvalCommand) -> Result<()> {
     match command {
         EvalCommand::Rca { dir, json, without, trial } => rca(&dir, json, &without, trial),
-        EvalCommand::Made { cases, json, without } => {
-            let report = trial::made(cases, &without);
+        EvalCommand::Made { cases, hits, json, without } => {
+            let report = trial::made(cases, hits, &without);
             let calm = trial::made_calm(cases);
             if json {
                 return write_json(&json!({ "report": report, "calm": trial::alarms(&calm) }));

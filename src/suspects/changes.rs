@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use super::errors::growth;
 use super::forest::{Forest, Names};
 use super::model::Change;
-use super::stats::share_grew_at_least;
 use super::tuning::Tunables;
 
 /// Changes older than this are no longer suspects by themselves, in minutes.
@@ -35,7 +35,12 @@ pub(super) struct Split {
 
 /// Services that ran two versions at once of which one does worse: its visits fail, or last longer than nineteen of
 /// twenty baseline visits, more often than those of the other versions.
-pub(super) fn version_splits(baseline: &Forest, incident: &Forest, names: &Names, sure: f64) -> BTreeMap<u32, Split> {
+pub(super) fn version_splits(
+    baseline: &Forest,
+    incident: &Forest,
+    names: &Names,
+    tuned: &Tunables,
+) -> BTreeMap<u32, Split> {
     let limits = slow_limits(baseline);
     let mut counts: BTreeMap<u32, BTreeMap<u32, (usize, usize)>> = BTreeMap::new(); // service → version → bad, all
     for node in incident.nodes.iter().filter(|n| n.is_entry()) {
@@ -53,7 +58,7 @@ pub(super) fn version_splits(baseline: &Forest, incident: &Forest, names: &Names
                 .iter()
                 .filter(|(_, v)| v.1 < of)
                 .map(|(&version, v)| Split {
-                    strength: share_grew_at_least((float(v.0), float(v.1)), (float(bad - v.0), float(of - v.1)), sure),
+                    strength: growth((float(v.0), float(v.1)), (float(bad - v.0), float(of - v.1)), tuned),
                     version,
                     bad: v.0,
                     of: v.1,

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::forest::{Forest, Names};
 use super::model::Telemetry;
 use super::patterns::Lines;
-use super::stats::share_grew_at_least;
+use super::stats::{share_grew_at_least, telling};
 use super::templates::{Templates, message};
+use super::tuning::Tunables;
 
 #[derive(Clone, Debug)]
 pub(super) struct Failing {
-    /// 0 to 1: at least how much larger the failing share is than in the baseline.
+    /// 0 to 1: what it tells by how much, at least, the failing share is larger than in the baseline.
     pub(super) strength: f64,
     pub(super) hits: usize,
     pub(super) of: usize,
@@ -31,7 +32,7 @@ struct Count {
 }
 
 /// Failing share by service, each request counted once.
-pub(super) fn judge(baseline: &Forest, incident: &Forest, sure: f64) -> BTreeMap<u32, Failing> {
+pub(super) fn judge(baseline: &Forest, incident: &Forest, tuned: &Tunables) -> BTreeMap<u32, Failing> {
     let before = count(baseline);
     let none = Count::default();
     count(incident)
@@ -42,11 +43,17 @@ pub(super) fn judge(baseline: &Forest, incident: &Forest, sure: f64) -> BTreeMap
             let (hits, of) = (now.failed.len(), now.visited.len());
             // A service unseen in the baseline is held against one healthy visit.
             let was = (float(then.failed.len()), float(then.visited.len().max(1)));
-            let strength = share_grew_at_least((float(hits), float(of)), was, sure);
+            let strength = growth((float(hits), float(of)), was, tuned);
             let operation = now.operations.iter().max_by_key(|(_, n)| **n).map(|(op, _)| *op)?;
             (strength > 0.0).then_some((service, Failing { strength, hits, of, lost: now.lost, operation, example }))
         })
         .collect()
+}
+
+/// What the growth of a share tells.
+pub(super) fn growth(now: (f64, f64), was: (f64, f64), tuned: &Tunables) -> f64 {
+    let excess = now.0 - if was.1 > 0.0 { now.1 * was.0 / was.1 } else { 0.0 };
+    telling(share_grew_at_least(now, was, tuned.sure), excess, tuned.sure, tuned.noticed)
 }
 
 fn count(forest: &Forest) -> BTreeMap<u32, Count> {
@@ -135,7 +142,7 @@ pub(super) struct Complaining {
 }
 
 /// Services whose loose error lines of one template make up a larger share of their loose lines than before.
-pub(super) fn judge_loose(before: &Sorted, after: &Sorted, sure: f64) -> BTreeMap<u32, Complaining> {
+pub(super) fn judge_loose(before: &Sorted, after: &Sorted, tuned: &Tunables) -> BTreeMap<u32, Complaining> {
     let none = BTreeMap::new();
     let total = |m: &BTreeMap<usize, (usize, bool)>| m.values().map(|v| v.0).sum::<usize>();
     after
@@ -147,7 +154,7 @@ pub(super) fn judge_loose(before: &Sorted, after: &Sorted, sure: f64) -> BTreeMa
                 .filter(|(_, (_, error))| *error)
                 .map(|(template, &(hits, _))| {
                     let was = (float(then.get(template).map_or(0, |v| v.0)), float(total(then).max(1)));
-                    let strength = share_grew_at_least((float(hits), float(total(now))), was, sure);
+                    let strength = growth((float(hits), float(total(now))), was, tuned);
                     Complaining { strength, hits, template: *template }
                 })
                 .filter(|c| c.strength > 0.0)

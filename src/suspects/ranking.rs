@@ -58,9 +58,9 @@ fn find<'a>(seen: &'a Observation, tuned: &Tunables, on: impl Fn(Signal) -> bool
     incident.mark_lost(&calls);
     let mut calm = errors::sort_lines(&seen.baseline, &baseline, None, &mut names, &mut templates);
     let mut now = errors::sort_lines(&seen.incident, &incident, from, &mut names, &mut templates);
-    let complaining = if on(Signal::Log) { errors::judge_loose(&calm, &now, tuned.sure) } else { BTreeMap::new() };
+    let complaining = if on(Signal::Log) { errors::judge_loose(&calm, &now, tuned) } else { BTreeMap::new() };
     comparable(&mut calm, &mut now);
-    let failing = if on(Signal::Error) { errors::judge(&baseline, &incident, tuned.sure) } else { BTreeMap::new() };
+    let failing = if on(Signal::Error) { errors::judge(&baseline, &incident, tuned) } else { BTreeMap::new() };
     let sure = |service: u32| failing.get(&service).map_or(0.0, |f| f.strength);
     let mut patterns = patterns::judge((&baseline, &calm.lines), (&incident, &now.lines), sure, tuned);
     if !on(Signal::Pattern) {
@@ -80,7 +80,7 @@ fn find<'a>(seen: &'a Observation, tuned: &Tunables, on: impl Fn(Signal) -> bool
         failing,
         complaining,
         splits: if on(Signal::VersionSplit) {
-            changes::version_splits(&baseline, &incident, &names, tuned.sure)
+            changes::version_splits(&baseline, &incident, &names, tuned)
         } else {
             BTreeMap::new()
         },

@@ -24,6 +24,17 @@ pub(super) fn share_grew_at_least((a, na): (f64, f64), (b, nb): (f64, f64), sure
     (pa - pb - sure * se).max(0.0)
 }
 
+/// What a share of requests says that is larger than before by `at_least`, with `excess` requests more than chance
+/// would have brought. That some requests fail who never did tells where the trouble is, however many do not: at
+/// `noticed` it tells about half as much as if all did. But few requests tell little, for they may be one user's: the
+/// other factor is the lower bound of a share of which all of `excess` are hits.
+pub(super) fn telling(at_least: f64, excess: f64, sure: f64, noticed: f64) -> f64 {
+    if at_least <= 0.0 || excess <= 0.0 {
+        return 0.0;
+    }
+    at_least * (1.0 + noticed) / (at_least + noticed) * excess / (excess + sure * sure)
+}
+
 /// Running mean and variance (Welford).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Moments {
@@ -66,4 +77,30 @@ pub(super) fn median(values: &mut [f64]) -> Option<f64> {
     let mid = values.len() / 2;
     let (_, m, _) = values.select_nth_unstable_by(mid, f64::total_cmp);
     Some(*m)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::telling;
+
+    #[test]
+    fn a_few_of_many_tell_more_than_their_share_and_a_few_alone_little() {
+        assert!(telling(0.1, 100.0, 2.0, 0.1) > 0.5);
+        assert!(telling(0.9, 5.0, 2.0, 0.1) < 0.6);
+        assert!(telling(0.0, 100.0, 2.0, 0.1).abs() < f64::EPSILON);
+        assert!(telling(0.5, 0.0, 2.0, 0.1).abs() < f64::EPSILON);
+    }
+
+    proptest! {
+        #[test]
+        fn more_never_tells_less(share in 0.0..1.0_f64, more in 0.0..1.0_f64, n in 0.0..1e6_f64, m in 0.0..1e6_f64) {
+            let tell = |share, n| telling(share, n, 2.0, 0.1);
+            let larger = (share + more).min(1.0);
+            prop_assert!(tell(share, n) <= tell(larger, n) + 1e-12);
+            prop_assert!(tell(share, n) <= tell(share, n + m) + 1e-12);
+            prop_assert!((0.0..=1.0).contains(&tell(larger, n + m)));
+        }
+    }
 }

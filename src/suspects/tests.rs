@@ -119,6 +119,27 @@ fn failures_begin_where_nothing_beneath_fails() {
 }
 
 #[test]
+fn one_request_in_six_that_fails_after_a_deployment_is_enough_for_a_sentence() {
+    let mut seen = Observation {
+        impact_started_at: IMPACT,
+        baseline: stretch(IMPACT - 600 * SECOND, 240, HEALTHY),
+        incident: Telemetry::default(),
+        changes: vec![change("pay@v2", "pay", 5)],
+        ..Observation::default()
+    };
+    for n in 0..240 {
+        let shape = Shape { pay_fails: n % 6 == 0, ..HEALTHY };
+        let (spans, logs) = request(IMPACT / SECOND + n * 7, IMPACT + n * SECOND / 4, shape);
+        seen.incident.spans.extend(spans);
+        seen.incident.logs.extend(logs);
+    }
+    let ranking = rank(&seen);
+    assert_eq!(first(&ranking).0, "pay");
+    assert!(first(&ranking).1 >= CLEAR, "{:?}", first(&ranking));
+    assert!(ranking.headline.as_deref().is_some_and(|h| h.contains("pay")), "{:?}", ranking.headline);
+}
+
+#[test]
 fn a_call_that_is_no_longer_made_is_the_callers_doing() {
     let ranking = rank(&seen(Shape { pay_called: false, ..HEALTHY }));
     assert_eq!(first(&ranking).0, "shop");
@@ -199,7 +220,7 @@ const SMALL: [u64; 7] = [8, 58, 116, 143, 193, 270, 360];
 #[test]
 fn made_faults_are_found_and_made_calm_is_not_blamed() {
     for seed in SMALL {
-        let case = synthetic::case(seed);
+        let case = synthetic::case(seed, 1.0);
         assert_eq!(first(&rank(&case.observation)).0, case.fault.service, "seed {seed}");
         let calm = rank(&synthetic::calm(seed));
         assert!(first(&calm).1 < CLEAR, "seed {seed}: {:?}", first(&calm));
@@ -208,8 +229,8 @@ fn made_faults_are_found_and_made_calm_is_not_blamed() {
 
 #[test]
 fn the_same_case_is_ranked_the_same() {
-    let case = synthetic::case(360);
-    assert_eq!(rank(&case.observation), rank(&synthetic::case(360).observation));
+    let case = synthetic::case(360, 1.0);
+    assert_eq!(rank(&case.observation), rank(&synthetic::case(360, 1.0).observation));
     let mut turned = case.observation.clone();
     turned.incident.spans.reverse();
     turned.baseline.spans.reverse();
@@ -219,7 +240,7 @@ fn the_same_case_is_ranked_the_same() {
 
 #[test]
 fn a_kept_ranking_reads_back() {
-    let ranking = rank(&synthetic::case(116).observation);
+    let ranking = rank(&synthetic::case(116, 1.0).observation);
     let text = serde_json::to_string(&ranking).unwrap();
     assert_eq!(serde_json::from_str::<Ranking>(&text).unwrap(), ranking);
 }

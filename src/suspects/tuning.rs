@@ -17,6 +17,8 @@ pub struct Tunables {
     pub outbound: f64,
     /// A course that at most this share of healthy requests take is as good as unknown once it surely gains as much.
     pub rare: f64,
+    /// A share of requests that fail, or go other ways, of which a team would say that it surely has an incident.
+    pub noticed: f64,
     /// How strong, against its own, the trouble beneath a service must be to explain its own.
     pub explains: f64,
     /// What is left of the suspicion of a callee when only one service was seen to stop short after calling it.
@@ -41,6 +43,7 @@ impl Default for Tunables {
             prior_sd: 1.0,
             outbound: 0.8,
             rare: 0.1,
+            noticed: 0.1,
             explains: 0.5,
             one_caller: 0.5,
             mix: 0.3,
@@ -54,12 +57,13 @@ impl Default for Tunables {
 /// Names and places of all tunables, so that the evaluation can vary each.
 pub type Field = (&'static str, fn(&mut Tunables) -> &mut f64);
 
-pub const FIELDS: [Field; 11] = [
+pub const FIELDS: [Field; 12] = [
     ("sure", |t| &mut t.sure),
     ("unnoticed", |t| &mut t.unnoticed),
     ("prior_sd", |t| &mut t.prior_sd),
     ("outbound", |t| &mut t.outbound),
     ("rare", |t| &mut t.rare),
+    ("noticed", |t| &mut t.noticed),
     ("explains", |t| &mut t.explains),
     ("one_caller", |t| &mut t.one_caller),
     ("mix", |t| &mut t.mix),

@@ -23,7 +23,7 @@ struct Staged {
 
 fn stage(app: &TestApp) -> Staged {
     // A small system in which one operation throws in most requests.
-    let made = synthetic::case(360);
+    let made = synthetic::case(360, 1.0);
     let (case, service) = (made.observation, made.fault.service);
     let impact = app.state.now() - TimeDelta::minutes(10);
     let moved = impact.as_micros() * 1_000 - case.impact_started_at;

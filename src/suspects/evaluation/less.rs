@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn what_things_are_called_decides_nothing() {
         for seed in 1..=6 {
-            let made = synthetic::case(seed);
+            let made = synthetic::case(seed, 1.0);
             let label = Label { service: made.fault.service.clone(), fault: String::new() };
             let entry = Entry { label, ..Entry::default() };
             let first = |o: &Observation| ranking::rank(o).services().next().map(|s| s.service.clone());
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn half_of_the_traces_is_about_half_and_the_same_each_time() {
-        let made = synthetic::case(1).observation;
+        let made = synthetic::case(1, 1.0).observation;
         let (one, again, other) = (half(&made.incident, 1), half(&made.incident, 1), half(&made.incident, 2));
         assert_eq!(one.spans.len(), again.spans.len());
         assert_ne!(

@@ -68,20 +68,23 @@ pub fn calm(name: &str, all: &[Calm]) -> String {
 fn head(out: &mut String) {
     let _ = writeln!(
         out,
-        "{:<34} {:>5} {:>7} {:>7} {:>7} {:>11} {:>9} {:>9}",
-        "", "cases", "first", "in 3", "in 5", "deployment", "median s", "slowest s"
+        "{:<34} {:>5} {:>7} {:>7} {:>7} {:>11} {:>7} {:>7} {:>7} {:>9} {:>9}",
+        "", "cases", "first", "in 3", "in 5", "deployment", "clear", "score", "lowest", "median s", "slowest s"
     );
 }
 
 fn line(out: &mut String, name: &str, t: &Tally) {
     let _ = writeln!(
         out,
-        "{name:<34} {:>5} {:>7} {:>7} {:>7} {:>11} {:>9.3} {:>9.3}",
+        "{name:<34} {:>5} {:>7} {:>7} {:>7} {:>11} {:>7} {:>7.2} {:>7.2} {:>9.3} {:>9.3}",
         t.cases,
         percent(t.service_first),
         percent(t.service_in_first_3),
         percent(t.service_in_first_5),
         t.deployment_first.map_or_else(|| "–".to_owned(), percent),
+        percent(t.clear),
+        t.score_median,
+        t.score_lowest,
         t.seconds_median,
         t.seconds_slowest
     );

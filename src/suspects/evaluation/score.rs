@@ -23,6 +23,8 @@ pub struct Outcome {
     pub service: String,
     /// Place of the broken service among the service suspects, from 1; none when it is not among them.
     pub service_rank: Option<usize>,
+    /// Score of the broken service, 0 when it is not among them.
+    pub score: f64,
     /// Whether the first deployment suspect is the broken service's last one before the impact; none when it had none.
     pub deployment_first: Option<bool>,
     /// Time to rank, without reading the files.
@@ -46,6 +48,10 @@ pub struct Tally {
     pub service_in_first_5: f64,
     /// Over the cases that have a right deployment.
     pub deployment_first: Option<f64>,
+    /// Share in which the broken service's score is that of a clear suspect ([`ranking::CLEAR`]).
+    pub clear: f64,
+    pub score_median: f64,
+    pub score_lowest: f64,
     pub seconds_median: f64,
     pub seconds_slowest: f64,
 }
@@ -87,6 +93,7 @@ pub fn outcome(entry: &Entry, seen: &Observation, tuned: &Tunables, left_out: &[
         fault: entry.label.fault.clone(),
         service: service.clone(),
         service_rank: rank_of(&ranking, service),
+        score: ranking.services().find(|s| s.service == *service).map_or(0.0, |s| s.score),
         deployment_first: right.map(|id| ranking.deployments().next().is_some_and(|d| d.change.as_ref() == Some(&id))),
         seconds,
         first: ranking
@@ -124,6 +131,8 @@ fn tally(cases: &[&Outcome]) -> Tally {
     let deployed: Vec<bool> = cases.iter().filter_map(|c| c.deployment_first).collect();
     let mut seconds: Vec<f64> = cases.iter().map(|c| c.seconds).collect();
     seconds.sort_by(f64::total_cmp);
+    let mut scores: Vec<f64> = cases.iter().map(|c| c.score).collect();
+    scores.sort_by(f64::total_cmp);
     Tally {
         cases: cases.len(),
         service_first: share(within(1), cases.len()),
@@ -131,6 +140,9 @@ fn tally(cases: &[&Outcome]) -> Tally {
         service_in_first_5: share(within(5), cases.len()),
         deployment_first: (!deployed.is_empty())
             .then(|| share(deployed.iter().filter(|right| **right).count(), deployed.len())),
+        clear: share(scores.iter().filter(|s| **s >= ranking::CLEAR).count(), scores.len()),
+        score_median: scores.get(scores.len() / 2).copied().unwrap_or(0.0),
+        score_lowest: scores.first().copied().unwrap_or(0.0),
         seconds_median: seconds.get(seconds.len() / 2).copied().unwrap_or(0.0),
         seconds_slowest: seconds.last().copied().unwrap_or(0.0),
     }

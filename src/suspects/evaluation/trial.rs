@@ -141,6 +141,10 @@ impl Calm {
         let ranking = ranking::rank(seen);
         let first = ranking.services().next();
         let (service, score) = first.map_or((String::new(), 0.0), |s| (s.service.clone(), s.score));
+        eprintln!(
+            "{name} {service} {score:.2} {:?}",
+            ranking.services().next().map(|s| s.reasons.iter().map(|r| r.text.clone()).collect::<Vec<_>>())
+        );
         Self { name, service, score }
     }
 }
@@ -166,11 +170,11 @@ fn split(all: &Telemetry, part: usize, parts: usize) -> Observation {
     }
 }
 
-/// Made cases of seeds 1 to `count`, by kind of fault.
-pub fn made(count: u64, left_out: &[Signal]) -> Report {
+/// Made cases of seeds 1 to `count`, by kind of fault. `hits` is the largest share of requests that a fault hits.
+pub fn made(count: u64, hits: f64, left_out: &[Signal]) -> Report {
     let tuned = Tunables::default();
     let outcomes = (1..=count).map(|seed| {
-        let case = synthetic::case(seed);
+        let case = synthetic::case(seed, hits);
         let kind = format!("{:?}", case.fault.kind);
         let label = load::Label { service: case.fault.service, fault: kind };
         let entry = Entry { id: format!("seed {seed}"), system: "made".to_owned(), label, ..Entry::default() };

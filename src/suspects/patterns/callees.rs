@@ -33,7 +33,6 @@ pub(super) fn broken(
         let callers: BTreeSet<u32> = places.keys().map(|p| p.0).collect();
         let hits: usize = places.values().map(|x| x.0).sum();
         let sure = departures.iter().filter(|d| places.contains_key(&d.place)).map(|d| d.strength).fold(0.0, f64::max);
-        let strength = if callers.len() > 1 { sure } else { sure * judged.tuned.one_caller };
         if callers.len() > 1 {
             for d in departures.iter_mut() {
                 let share = places.get(&d.place).map_or(0.0, |x| float(x.0) / float(d.hits.max(1)));
@@ -45,10 +44,11 @@ pub(super) fn broken(
         let example = places.values().map(|x| x.1).min().unwrap_or(0);
         broken.push(Departure {
             place,
-            strength,
+            strength: sure,
+            blame: if callers.len() > 1 { 1.0 } else { judged.tuned.one_caller },
+            excess: float(hits),
             hits,
             of,
-            expected: 0.0,
             missing: Vec::new(),
             new: Vec::new(),
             example,

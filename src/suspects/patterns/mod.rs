@@ -13,7 +13,7 @@ mod mix;
 use std::collections::BTreeMap;
 
 use super::forest::Forest;
-use super::stats::share_at_least;
+use super::stats::{share_at_least, telling};
 use super::tuning::Tunables;
 use courses::{Catalogue, Course, Courses, Odd};
 pub(super) use courses::{Event, Lines, Place};
@@ -22,12 +22,15 @@ pub(super) use courses::{Event, Lines, Place};
 #[derive(Clone, Debug)]
 pub(super) struct Departure {
     pub(super) place: Place,
-    /// 0 to 1: at least this share of the requests of that sort left the healthy course, and nothing beneath did.
+    /// 0 to 1: what it tells that, at least, so large a share of the requests of that sort left the healthy course, and
+    /// nothing beneath did.
     pub(super) strength: f64,
+    /// How many more of them did than chance would have brought.
+    excess: f64,
+    /// How much of that is held against this place.
+    blame: f64,
     pub(super) hits: usize,
     pub(super) of: usize,
-    /// How many of [`Self::hits`] chance alone would have brought.
-    expected: f64,
     pub(super) missing: Vec<Event>,
     pub(super) new: Vec<Event>,
     pub(super) example: usize,
@@ -98,6 +101,13 @@ fn judge_as(
     let mut blamed = departures(&judged, |at| !excused[at]);
     let callees = callees::broken(forest, &mut blamed, &judged, &excused);
     blamed.extend(callees);
+    // Only now: who explains whom is a matter of shares. Other ways without an error can be the users' doing.
+    for d in &mut blamed {
+        if d.new.iter().any(|event| matches!(event, Event::Line(_, true) | Event::Lost(_))) {
+            d.strength = telling(d.strength, d.excess, tuned.sure, tuned.noticed);
+        }
+        d.strength *= d.blame;
+    }
     Patterns { mix: mix::shifts(forest, (&before, &after), &all, tuned), departures: blamed }
 }
 
@@ -141,12 +151,15 @@ fn pooled(mut all: Vec<Departure>, sure: f64) -> Vec<Departure> {
     let mut groups: BTreeMap<_, (f64, f64)> = BTreeMap::new();
     for d in &all {
         let group = groups.entry((d.place.0, d.place.1, d.place.2)).or_insert((0.0, 0.0));
-        group.0 += float(d.hits) - d.expected;
+        group.0 += d.excess;
         group.1 += float(d.of);
     }
     for d in &mut all {
         let (hits, of) = groups[&(d.place.0, d.place.1, d.place.2)];
-        d.strength = d.strength.max(share_at_least(hits, of, sure));
+        let together = share_at_least(hits, of, sure);
+        if d.strength < together {
+            (d.strength, d.excess) = (together, hits);
+        }
     }
     all.retain(|d| d.strength > 0.0);
     all
@@ -164,12 +177,23 @@ fn departure(judged: &Judged<'_>, (place, known): (Place, u32), odd: &[(u32, usi
     let expected = float(all) * (once.max(rare) + 1.0) / (n_before + 1.0);
     // A loop follows the data of each request, so a new count only tells when it is new for requests of every sort.
     let of = if counted { all } else { hits + now.get(&known).copied().unwrap_or(0) };
-    let strength = share_at_least(float(hits) - expected, float(of), tuned.sure);
+    let excess = float(hits) - expected;
+    let strength = share_at_least(excess, float(of), tuned.sure);
     let &(id, _, example) = odd.iter().max_by_key(|x| x.1)?;
     let (old, new) = (catalogue.courses.get(known as usize)?, catalogue.courses.get(id as usize)?);
     let times = |course: &Course, event: Event| course.iter().find(|x| x.0 == event).map_or(0, |x| x.1);
     let fewer = |a: &Course, b: &Course| a.iter().filter(|x| times(b, x.0) < x.1).map(|x| x.0).collect();
-    Some(Departure { place, strength, hits, of, expected, missing: fewer(old, new), new: fewer(new, old), example })
+    Some(Departure {
+        place,
+        strength,
+        excess,
+        blame: 1.0,
+        hits,
+        of,
+        missing: fewer(old, new),
+        new: fewer(new, old),
+        example,
+    })
 }
 
 /// The healthy course with the largest overlap (Jaccard, counted); of equals the one that lost the largest share of

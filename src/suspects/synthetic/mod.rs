@@ -28,12 +28,13 @@ const SECOND: i64 = 1_000_000_000;
 const IMPACT: i64 = 1_700_000_000 * SECOND;
 
 /// The case of a seed. A fault that the traffic never meets would be no case, so the service is drawn among those
-/// that the baseline visited.
-pub fn case(seed: u64) -> Case {
+/// that the baseline visited. It hits 40 % of `hits` to `hits` of the requests that reach it.
+pub fn case(seed: u64, hits: f64) -> Case {
     let mut dice = Dice::new(seed);
     let system = System::draw(&mut dice);
     let baseline = traffic::run(&system, &mut dice, IMPACT - 1_800 * SECOND, 60 + dice_seconds(seed), None, 0.0);
-    let fault = system.draw_fault(&mut dice, &baseline);
+    let mut fault = system.draw_fault(&mut dice, &baseline);
+    fault.share *= hits;
     let incident = traffic::run(&system, &mut dice, IMPACT, 120, Some(&fault), 0.5);
     let changes = changes(&system, &fault, &mut dice);
     Case {
