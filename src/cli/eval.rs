@@ -37,7 +37,7 @@ pub enum EvalCommand {
         #[arg(long, default_value_t = 100)]
         cases: u64,
         /// Largest share of the requests at a fault's place that it hits; the smallest is 0.4 of it
-        #[arg(long, default_value_t = 1.0)]
+        #[arg(long, default_value_t = 1.0, value_parser = share)]
         hits: f64,
         /// Print JSON
         #[arg(long)]
@@ -55,6 +55,11 @@ pub enum Trial {
     CrossValidation,
     Calm,
     LessData,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "a share is a number from 0 to 1".to_owned())
 }
 
 fn signal(name: &str) -> Result<Signal, String> {

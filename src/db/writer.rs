@@ -155,6 +155,12 @@ mod tests {
         writer
     }
 
+    async fn put_for_good(writer: &Writer) {
+        let mut writing = writer.begin().await.unwrap();
+        put(&mut writing).await;
+        writing.commit().await.unwrap();
+    }
+
     async fn put(writing: &mut Writing) {
         sqlx::query("INSERT INTO t VALUES (1)").execute(writing.connection().unwrap()).await.unwrap();
     }
@@ -172,9 +178,7 @@ mod tests {
         put(&mut writing).await;
         drop(writing);
         assert_eq!(count(&writer).await, 0);
-        let mut writing = writer.begin().await.unwrap();
-        put(&mut writing).await;
-        writing.commit().await.unwrap();
+        put_for_good(&writer).await;
         assert_eq!(count(&writer).await, 1);
     }
 
@@ -191,9 +195,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
             drop(begin);
-            let mut writing = writer.begin().await.unwrap();
-            put(&mut writing).await;
-            writing.commit().await.unwrap();
+            put_for_good(&writer).await;
         }
         assert_eq!(count(&writer).await, 6);
     }
@@ -203,9 +205,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let writer = writer(&folder).await;
         writer.turn().await.unwrap().connection = None;
-        let mut writing = writer.begin().await.unwrap();
-        put(&mut writing).await;
-        writing.commit().await.unwrap();
+        put_for_good(&writer).await;
         assert_eq!(count(&writer).await, 1);
         writer.close().await;
         assert!(matches!(writer.begin().await, Err(Error::Unavailable(_))));

@@ -47,6 +47,7 @@ pub trait Processor: Send + Sync {
 const PROCESSED: usize = 1_024;
 /// The notice that wakes every node's worker.
 const ARRIVED: &str = "inbox";
+
 struct Inner {
     db: Db,
     clock: Clock,

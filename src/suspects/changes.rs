@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::errors::growth;
 use super::forest::{Forest, Names};
 use super::model::Change;
+use super::stats::growth;
 use super::tuning::Tunables;
 
 /// Changes older than this are no longer suspects by themselves, in minutes.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::forest::{Forest, Names};
 use super::model::Telemetry;
 use super::patterns::Lines;
-use super::stats::{share_grew_at_least, telling};
+use super::stats::growth;
 use super::templates::{Templates, message};
 use super::tuning::Tunables;
 
@@ -48,12 +48,6 @@ pub(super) fn judge(baseline: &Forest, incident: &Forest, tuned: &Tunables) -> B
             (strength > 0.0).then_some((service, Failing { strength, hits, of, lost: now.lost, operation, example }))
         })
         .collect()
-}
-
-/// What the growth of a share tells.
-pub(super) fn growth(now: (f64, f64), was: (f64, f64), tuned: &Tunables) -> f64 {
-    let excess = now.0 - if was.1 > 0.0 { now.1 * was.0 / was.1 } else { 0.0 };
-    telling(share_grew_at_least(now, was, tuned.sure), excess, tuned.sure, tuned.noticed)
 }
 
 fn count(forest: &Forest) -> BTreeMap<u32, Count> {

@@ -1,5 +1,7 @@
 //! The few statistics that the signals share. Each answers "how much, at least?": small samples count little.
 
+use super::tuning::Tunables;
+
 /// Lower bound of a share (Wilson's score interval at `sure` standard errors); 0 of nothing is 0. `hits` may be fractional.
 pub(super) fn share_at_least(hits: f64, of: f64, sure: f64) -> f64 {
     if of <= 0.0 || hits <= 0.0 {
@@ -33,6 +35,12 @@ pub(super) fn telling(at_least: f64, excess: f64, sure: f64, noticed: f64) -> f6
         return 0.0;
     }
     at_least * (1.0 + noticed) / (at_least + noticed) * excess / (excess + sure * sure)
+}
+
+/// What it tells by how much the share `now` (hits, of) is larger than the share `was`.
+pub(super) fn growth(now: (f64, f64), was: (f64, f64), tuned: &Tunables) -> f64 {
+    let usual = if was.1 > 0.0 { now.1 * was.0 / was.1 } else { 0.0 };
+    telling(share_grew_at_least(now, was, tuned.sure), now.0 - usual, tuned.sure, tuned.noticed)
 }
 
 /// Running mean and variance (Welford).

@@ -141,10 +141,6 @@ impl Calm {
         let ranking = ranking::rank(seen);
         let first = ranking.services().next();
         let (service, score) = first.map_or((String::new(), 0.0), |s| (s.service.clone(), s.score));
-        eprintln!(
-            "{name} {service} {score:.2} {:?}",
-            ranking.services().next().map(|s| s.reasons.iter().map(|r| r.text.clone()).collect::<Vec<_>>())
-        );
         Self { name, service, score }
     }
 }
