@@ -128,9 +128,10 @@ fn one<R>(row: Option<R>) -> Vec<R> {
     row.into_iter().collect()
 }
 
-/// Runs one sqlx call for whichever engine is behind `$self`; `$exec` names the executor inside.
+/// Runs one sqlx call for whichever engine is behind `$self`; `$exec` names the executor inside. A `query` may begin a
+/// transaction along the way; `counted` says that changed rows are counted, and begins it before.
 macro_rules! on_engine {
-    ($self:expr, $sql:expr, $args:expr, |$query:ident, $exec:ident| $run:expr) => {{
+    ($self:expr, $begin:ident, $sql:expr, $args:expr, |$query:ident, $exec:ident| $run:expr) => {{
         let sql = $sql.0;
         match &*$self.inner {
             Inner::Sqlite { read, .. } => {
@@ -145,11 +146,13 @@ macro_rules! on_engine {
                 $run
             }
             Inner::SqliteTx(tx) => {
-                let sql = AssertSqlSafe(marks::nameless(sql, $args.len()));
-                let $query = sqlx::query_with::<Sqlite, _>(sql, value::sqlite_arguments($args)?);
                 let mut guard = tx.lock().await;
-                let $exec = guard.connection()?;
-                $run
+                begins!(guard, $begin);
+                let (sql, $exec) = guard.query(marks::nameless(sql, $args.len()))?;
+                let $query = sqlx::query_with::<Sqlite, _>(AssertSqlSafe(sql), value::sqlite_arguments($args)?);
+                let outcome = $run;
+                guard.begun();
+                outcome
             }
             Inner::PostgresTx(tx) => {
                 let $query = sqlx::query_with::<Postgres, _>(AssertSqlSafe(sql), value::postgres_arguments($args)?);
@@ -159,6 +162,13 @@ macro_rules! on_engine {
             }
         }
     }};
+}
+
+macro_rules! begins {
+    ($guard:expr, query) => {};
+    ($guard:expr, counted) => {
+        $guard.begin().await?
+    };
 }
 
 impl Db {
@@ -181,11 +191,11 @@ impl Db {
 
     /// Everything that waits is outside the generic part: compiled once, not once for each type of row.
     async fn rows(&self, sql: Sql, args: Vec<Value>) -> Result<Fetched> {
-        Ok(on_engine!(self, sql, args, |query, exec| query.fetch_all(exec).await?.into()))
+        Ok(on_engine!(self, query, sql, args, |query, exec| query.fetch_all(exec).await?.into()))
     }
 
     async fn first_row(&self, sql: Sql, args: Vec<Value>) -> Result<Fetched> {
-        Ok(on_engine!(self, sql, args, |query, exec| one(query.fetch_optional(exec).await?).into()))
+        Ok(on_engine!(self, query, sql, args, |query, exec| one(query.fetch_optional(exec).await?).into()))
     }
 
     /// The one row that must be there (a count, an aggregate).
@@ -203,7 +213,8 @@ impl Db {
         Ok(self.fetch_one::<(T,)>(sql, args).await?.0)
     }
 
-    /// Starts a transaction; on SQLite it takes the only writer, waiting for its turn.
+    /// Starts a transaction; on SQLite it takes the only writer, waiting for its turn. After a statement that failed,
+    /// only dropping it is left.
     ///
     /// # Errors
     /// `Unavailable` when no connection can be had in time.
@@ -268,7 +279,7 @@ impl Tx {
     /// Runs a statement and tells how many rows it changed.
     pub async fn execute(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<u64> {
         let sql = sql.into();
-        Ok(on_engine!(self.db, sql, args, |query, exec| query.execute(exec).await?.rows_affected()))
+        Ok(on_engine!(self.db, counted, sql, args, |query, exec| query.execute(exec).await?.rows_affected()))
     }
 
     /// Runs `INSERT … RETURNING id` and gives the id.
@@ -288,8 +299,20 @@ impl Tx {
 
     /// Makes all of it durable, then sends the notices.
     pub async fn commit(self) -> Result<()> {
+        self.end(None).await
+    }
+
+    /// The same after one more statement, whose changed rows nobody counts: SQLite takes both in one trip.
+    pub async fn commit_after(self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<()> {
+        self.end(Some((sql.into(), args))).await
+    }
+
+    async fn end(self, mut last: Option<(Sql, Vec<Value>)>) -> Result<()> {
         let topics = std::mem::take(&mut *self.topics.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         if self.db.engine() == Engine::Postgres {
+            if let Some((sql, args)) = last.take() {
+                self.execute(sql, args).await?;
+            }
             for topic in &topics {
                 self.execute("SELECT pg_notify('faultline', $1)", args![topic]).await?;
             }
@@ -299,7 +322,14 @@ impl Tx {
             .map_err(|_| Error::Internal("a transaction was committed while still in use".into()))?;
         match inner {
             Inner::SqliteTx(tx) => {
-                tx.into_inner().commit().await?;
+                let writing = tx.into_inner();
+                match last {
+                    None => writing.commit().await?,
+                    Some((Sql(sql), args)) => {
+                        let sql = marks::nameless(sql, args.len());
+                        writing.commit_after(sql, value::sqlite_arguments(args)?).await?;
+                    }
+                }
                 db.notices.changed();
                 for topic in topics {
                     db.notices.publish(topic);

@@ -4,11 +4,12 @@
 //! transaction another trip to SQLite's thread while the next one waits. A file in this process does not go away
 //! as a server does.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::error::{Error, Result};
@@ -88,13 +89,9 @@ impl Writer {
         Ok(SqlitePoolOptions::new().max_connections(1).connect_with(options).await?)
     }
 
-    /// Begins a transaction that may write at once.
+    /// Takes the turn for a transaction, which its first statement begins.
     pub(super) async fn begin(&self) -> Result<Writing> {
-        let mut writing = Writing(Some(self.turn().await?));
-        let held = writing.held()?;
-        held.is_open = true;
-        sqlx::query("BEGIN IMMEDIATE").execute(held.current()?).await?;
-        Ok(writing)
+        Ok(Writing { held: Some(self.turn().await?), stage: Stage::New })
     }
 
     /// Waits for the transaction that runs, and closes the connection for good.
@@ -109,29 +106,94 @@ impl Writer {
     }
 }
 
+/// How far a transaction is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    New,
+    /// Its first statement was sent with its beginning. Should that have failed, whether it began is unknown, and
+    /// another statement might stand alone and be durable at once.
+    Beginning,
+    Begun,
+}
+
 /// A transaction of the writer's; undone when dropped.
-pub(super) struct Writing(Option<OwnedMutexGuard<Held>>);
+pub(super) struct Writing {
+    held: Option<OwnedMutexGuard<Held>>,
+    stage: Stage,
+}
+
+/// What begins a transaction that may write at once.
+const BEGIN: &str = "BEGIN IMMEDIATE";
 
 impl Writing {
     fn held(&mut self) -> Result<&mut Held> {
-        self.0.as_deref_mut().ok_or_else(|| Error::Internal("a transaction was used after its end".to_owned()))
+        self.held.as_deref_mut().ok_or_else(|| Error::Internal("a transaction was used after its end".to_owned()))
     }
 
-    pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection> {
+    fn connection(&mut self) -> Result<&mut SqliteConnection> {
         self.held()?.current()
     }
 
+    fn beginning(&mut self) -> Result<()> {
+        self.held()?.is_open = true;
+        self.stage = Stage::Beginning;
+        Ok(())
+    }
+
+    /// The statement as it is to be sent, and where to. The first one of a query goes along with the beginning: one
+    /// trip to SQLite's thread instead of two. Once it succeeded, say [`Writing::begun`].
+    ///
+    /// # Errors
+    /// `Internal` when the first statement failed and the transaction is used nevertheless.
+    pub(super) fn query(&mut self, sql: Cow<'static, str>) -> Result<(Cow<'static, str>, &mut SqliteConnection)> {
+        let sql = match self.stage {
+            Stage::Begun => sql,
+            Stage::New => {
+                self.beginning()?;
+                Cow::Owned(format!("{BEGIN}; {sql}"))
+            }
+            Stage::Beginning => return Err(Error::Internal("a transaction that did not begin was used".to_owned())),
+        };
+        Ok((sql, self.connection()?))
+    }
+
+    /// Begins by itself where nothing did yet, for a statement whose changed rows are counted: SQLite would count
+    /// those of the statement before the beginning again.
+    pub(super) async fn begin(&mut self) -> Result<()> {
+        if self.stage == Stage::New {
+            self.beginning()?;
+            sqlx::query(BEGIN).execute(self.connection()?).await?;
+            self.begun();
+        }
+        Ok(())
+    }
+
+    pub(super) const fn begun(&mut self) {
+        self.stage = Stage::Begun;
+    }
+
     pub(super) async fn commit(mut self) -> Result<()> {
-        let held = self.held()?;
-        sqlx::query("COMMIT").execute(held.current()?).await?;
-        held.is_open = false;
+        if self.stage == Stage::New {
+            return Ok(());
+        }
+        let (commit, connection) = self.query(Cow::Borrowed("COMMIT"))?;
+        sqlx::query(AssertSqlSafe(commit)).execute(connection).await?;
+        self.held()?.is_open = false;
+        Ok(())
+    }
+
+    /// Commits after one more statement, in one trip.
+    pub(super) async fn commit_after(mut self, sql: Cow<'static, str>, arguments: SqliteArguments) -> Result<()> {
+        let (sql, connection) = self.query(Cow::Owned(format!("{sql}; COMMIT")))?;
+        sqlx::query_with(AssertSqlSafe(sql), arguments).execute(connection).await?;
+        self.held()?.is_open = false;
         Ok(())
     }
 }
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        let Some(mut held) = self.0.take().filter(|held| held.is_open) else { return };
+        let Some(mut held) = self.held.take().filter(|held| held.is_open) else { return };
         // Without a runtime the next turn undoes it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move { held.undo().await });
@@ -162,7 +224,9 @@ mod tests {
     }
 
     async fn put(writing: &mut Writing) {
-        sqlx::query("INSERT INTO t VALUES (1)").execute(writing.connection().unwrap()).await.unwrap();
+        let (sql, connection) = writing.query(Cow::Borrowed("INSERT INTO t VALUES (1) RETURNING x")).unwrap();
+        sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await.unwrap();
+        writing.begun();
     }
 
     async fn count(writer: &Writer) -> i64 {
@@ -187,7 +251,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let writer = writer(&folder).await;
         for polls in 0..6 {
-            let mut begin = Box::pin(writer.begin());
+            let mut writing = writer.begin().await.unwrap();
+            let mut begin = Box::pin(put(&mut writing));
             for _ in 0..polls {
                 if futures::poll!(&mut begin).is_ready() {
                     break;
@@ -195,9 +260,53 @@ mod tests {
                 tokio::task::yield_now().await;
             }
             drop(begin);
+            drop(writing);
             put_for_good(&writer).await;
         }
         assert_eq!(count(&writer).await, 6);
+    }
+
+    #[tokio::test]
+    async fn after_a_first_statement_that_failed_nothing_more_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder).await;
+        let mut writing = writer.begin().await.unwrap();
+        let (sql, connection) = writing.query(Cow::Borrowed("INSERT INTO nowhere VALUES (1)")).unwrap();
+        assert!(sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await.is_err());
+        assert!(writing.query(Cow::Borrowed("INSERT INTO t VALUES (1)")).is_err());
+        assert!(writing.commit().await.is_err());
+        assert_eq!(count(&writer).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_transaction_without_a_statement_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder).await;
+        writer.begin().await.unwrap().commit().await.unwrap();
+        let mut writing = writer.begin().await.unwrap();
+        writing.begin().await.unwrap();
+        put(&mut writing).await;
+        writing.commit().await.unwrap();
+        assert_eq!(count(&writer).await, 1);
+    }
+
+    #[tokio::test]
+    async fn the_last_statement_stands_with_the_commit_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder).await;
+        let last = || (Cow::Borrowed("INSERT INTO t VALUES (2)"), SqliteArguments::default());
+        let (sql, none) = last();
+        writer.begin().await.unwrap().commit_after(sql, none).await.unwrap();
+        let mut writing = writer.begin().await.unwrap();
+        put(&mut writing).await;
+        let (sql, none) = last();
+        writing.commit_after(sql, none).await.unwrap();
+        assert_eq!(count(&writer).await, 3);
+        let mut writing = writer.begin().await.unwrap();
+        put(&mut writing).await;
+        let nowhere = Cow::Borrowed("INSERT INTO nowhere VALUES (1)");
+        assert!(writing.commit_after(nowhere, SqliteArguments::default()).await.is_err());
+        assert_eq!(count(&writer).await, 3);
     }
 
     #[tokio::test]

@@ -38,38 +38,37 @@ impl NewDelivery {
 
 const HEAD_COLUMNS: usize = 13;
 
-/// Writes deliveries in as few statements as the engines' limits on bound values allow; the ids
-/// come back in the order of the deliveries.
+/// Writes deliveries, at most a few hundred, without their bodies; the ids come back in the order of the deliveries.
+/// [`bodies`] belongs to the same transaction.
 pub async fn insert(tx: &Tx, deliveries: &[NewDelivery]) -> Result<Vec<i64>> {
-    let mut ids = Vec::with_capacity(deliveries.len());
-    for chunk in deliveries.chunks(200) {
-        let mut values = Vec::with_capacity(chunk.len() * HEAD_COLUMNS);
-        for new in chunk {
-            values.extend(head(new)?);
-        }
-        let sql = format!(
-            "INSERT INTO deliveries (kind, source, status, received_at, token_name, path, content_type, headers, size, \
-             http_status, reason, due_at, processed_at) VALUES {} RETURNING id",
-            rows(chunk.len(), HEAD_COLUMNS)
-        );
-        let mut new_ids: Vec<i64> =
-            tx.fetch_all::<(i64,)>(Sql::built(sql), values).await?.into_iter().map(|r| r.0).collect();
-        // Ids grow in the order of the rows, but neither engine promises to return them so.
-        new_ids.sort_unstable();
-        let mut values = Vec::with_capacity(chunk.len() * 4);
-        for (new, id) in chunk.iter().zip(&new_ids) {
-            let stored = &new.stored;
-            values.extend(args![*id, stored.encoding, stored.truncated, stored.bytes.as_slice()]);
-        }
-        let sql = format!(
-            "INSERT INTO delivery_bodies (delivery_id, encoding, truncated, body) VALUES {}",
-            rows(chunk.len(), 4)
-        );
-        tx.execute(Sql::built(sql), values).await?;
-        ids.extend(new_ids);
+    let mut values = Vec::with_capacity(deliveries.len() * HEAD_COLUMNS);
+    for new in deliveries {
+        values.extend(head(new)?);
     }
+    let sql = format!(
+        "INSERT INTO deliveries (kind, source, status, received_at, token_name, path, content_type, headers, size, \
+         http_status, reason, due_at, processed_at) VALUES {} RETURNING id",
+        rows(deliveries.len(), HEAD_COLUMNS)
+    );
+    let mut ids: Vec<i64> = tx.fetch_all::<(i64,)>(Sql::built(sql), values).await?.into_iter().map(|r| r.0).collect();
+    // Ids grow in the order of the rows, but neither engine promises to return them so.
+    ids.sort_unstable();
     keep_signatures(tx, deliveries).await?;
     Ok(ids)
+}
+
+/// What writes the bodies of the deliveries that got these ids.
+pub fn bodies(deliveries: &[NewDelivery], ids: &[i64]) -> (Sql, Vec<Value>) {
+    let mut values = Vec::with_capacity(deliveries.len() * 4);
+    for (new, id) in deliveries.iter().zip(ids) {
+        let stored = &new.stored;
+        values.extend(args![*id, stored.encoding, stored.truncated, stored.bytes.as_slice()]);
+    }
+    let sql = format!(
+        "INSERT INTO delivery_bodies (delivery_id, encoding, truncated, body) VALUES {}",
+        rows(deliveries.len(), 4)
+    );
+    (Sql::built(sql), values)
 }
 
 fn head(new: &NewDelivery) -> Result<Vec<Value>> {

@@ -97,11 +97,12 @@ impl Inbox {
             if news.iter().any(|n| n.status == Status::Pending) {
                 tx.announce(ARRIVED);
             }
+            let (sql, args) = store::bodies(&news, &ids);
             // Before the commit, which may wake the worker at once.
             for ((new, reading), id) in news.into_iter().zip(readings).zip(&ids) {
                 self.inner.readings.keep(Delivery { id: *id, ..new.delivery }, new.size, reading);
             }
-            if let Err(error) = tx.commit().await {
+            if let Err(error) = tx.commit_after(sql, args).await {
                 self.inner.readings.take(ids);
                 return Err(error);
             }
