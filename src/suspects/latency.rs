@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::forest::{Forest, Node};
-use super::stats::{Moments, either, median};
+use super::stats::{Moments, either, median, seen};
 use super::tuning::Tunables;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,7 +63,7 @@ pub(super) fn judge(baseline: &Forest, incident: &Forest, used: Use, tuned: &Tun
         parts.insert(
             part,
             Slowing {
-                strength: 1.0 - (-rise).exp(),
+                strength: (1.0 - (-rise).exp()) * seen(now.logs.n, tuned.sure),
                 before_ms: then.plain.mean,
                 after_ms: now.plain.mean,
                 example: now.example,

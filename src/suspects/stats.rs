@@ -34,7 +34,12 @@ pub(super) fn telling(at_least: f64, excess: f64, sure: f64, noticed: f64) -> f6
     if at_least <= 0.0 || excess <= 0.0 {
         return 0.0;
     }
-    at_least * (1.0 + noticed) / (at_least + noticed) * excess / (excess + sure * sure)
+    at_least * (1.0 + noticed) / (at_least + noticed) * seen(excess, sure)
+}
+
+/// What seeing something `n` times tells beside seeing it for ever: the lower bound of a share of which all are hits.
+pub(super) fn seen(n: f64, sure: f64) -> f64 {
+    n / (n + sure * sure)
 }
 
 /// What it tells by how much the share `now` (hits, of) is larger than the share `was`.
