@@ -23,7 +23,8 @@ pub(super) enum Part {
 /// How a part changed.
 #[derive(Clone, Debug)]
 pub(super) struct Slowing {
-    /// 0 to 1: one less the factor by which it at least slowed, inverted (twice as slow is 0.5).
+    /// 0 to 1: one less the factor by which it at least slowed, inverted (twice as slow is 0.5), times what its number of
+    /// observations tells.
     pub(super) strength: f64,
     pub(super) before_ms: f64,
     pub(super) after_ms: f64,
