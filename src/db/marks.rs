@@ -13,6 +13,13 @@ pub(super) fn nameless(sql: Cow<'static, str>, values: usize) -> Cow<'static, st
     if values < MANY { sql } else { rewritten(&sql, values).map_or(sql, Cow::Owned) }
 }
 
+/// Several statements, each with how many values it has, as one text for all their values in a row; none when a mark
+/// of one does not stand once and in order.
+pub(super) fn joined<'a>(statements: impl Iterator<Item = (&'a str, usize)>) -> Option<String> {
+    let texts: Option<Vec<String>> = statements.map(|(sql, values)| rewritten(sql, values)).collect();
+    texts.map(|texts| texts.join("; "))
+}
+
 fn rewritten(sql: &str, values: usize) -> Option<String> {
     let mut out = String::with_capacity(sql.len());
     let mut next = 1;
@@ -57,6 +64,13 @@ mod tests {
         {
             assert_eq!(of(sql, values), None, "{sql}");
         }
+    }
+
+    #[test]
+    fn statements_are_joined_when_all_their_marks_can_lose_their_names() {
+        let of = |all: &[(&'static str, usize)]| joined(all.iter().copied());
+        assert_eq!(of(&[("a ($1, $2)", 2), ("b", 0), ("c ($1)", 1)]).as_deref(), Some("a (?, ?); b; c (?)"));
+        assert_eq!(of(&[("a ($1)", 1), ("b ($1, $1)", 1)]), None);
     }
 
     #[test]

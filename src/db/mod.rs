@@ -302,17 +302,26 @@ impl Tx {
         self.end(None).await
     }
 
-    /// The same after one more statement, whose changed rows nobody counts: SQLite takes both in one trip.
-    pub async fn commit_after(self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<()> {
-        self.end(Some((sql.into(), args))).await
+    /// The same after more statements, whose changed rows nobody counts: SQLite takes all in one trip.
+    pub async fn commit_after(self, statements: Vec<(Sql, Vec<Value>)>) -> Result<()> {
+        let joined = match self.db.engine() {
+            Engine::Sqlite => marks::joined(statements.iter().map(|(sql, args)| (&*sql.0, args.len()))),
+            Engine::Postgres => None,
+        };
+        if let Some(sql) = joined {
+            let args = statements.into_iter().flat_map(|(_, args)| args).collect();
+            return self.end(Some((sql, args))).await;
+        }
+        for (sql, args) in statements {
+            self.execute(sql, args).await?;
+        }
+        self.end(None).await
     }
 
-    async fn end(self, mut last: Option<(Sql, Vec<Value>)>) -> Result<()> {
+    /// `last` is for SQLite.
+    async fn end(self, last: Option<(String, Vec<Value>)>) -> Result<()> {
         let topics = std::mem::take(&mut *self.topics.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         if self.db.engine() == Engine::Postgres {
-            if let Some((sql, args)) = last.take() {
-                self.execute(sql, args).await?;
-            }
             for topic in &topics {
                 self.execute("SELECT pg_notify('faultline', $1)", args![topic]).await?;
             }
@@ -325,10 +334,7 @@ impl Tx {
                 let writing = tx.into_inner();
                 match last {
                     None => writing.commit().await?,
-                    Some((Sql(sql), args)) => {
-                        let sql = marks::nameless(sql, args.len());
-                        writing.commit_after(sql, value::sqlite_arguments(args)?).await?;
-                    }
+                    Some((sql, args)) => writing.commit_after(&sql, value::sqlite_arguments(args)?).await?,
                 }
                 db.notices.changed();
                 for topic in topics {

@@ -182,8 +182,8 @@ impl Writing {
         Ok(())
     }
 
-    /// Commits after one more statement, in one trip.
-    pub(super) async fn commit_after(mut self, sql: Cow<'static, str>, arguments: SqliteArguments) -> Result<()> {
+    /// Commits after more statements, in one trip.
+    pub(super) async fn commit_after(mut self, sql: &str, arguments: SqliteArguments) -> Result<()> {
         let (sql, connection) = self.query(Cow::Owned(format!("{sql}; COMMIT")))?;
         sqlx::query_with(AssertSqlSafe(sql), arguments).execute(connection).await?;
         self.held()?.is_open = false;
@@ -291,22 +291,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_last_statement_stands_with_the_commit_or_not_at_all() {
+    async fn the_last_statements_stand_with_the_commit_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let writer = writer(&folder).await;
-        let last = || (Cow::Borrowed("INSERT INTO t VALUES (2)"), SqliteArguments::default());
-        let (sql, none) = last();
-        writer.begin().await.unwrap().commit_after(sql, none).await.unwrap();
+        let (two, none) = ("INSERT INTO t VALUES (2); INSERT INTO t VALUES (2)", SqliteArguments::default);
+        writer.begin().await.unwrap().commit_after(two, none()).await.unwrap();
         let mut writing = writer.begin().await.unwrap();
         put(&mut writing).await;
-        let (sql, none) = last();
-        writing.commit_after(sql, none).await.unwrap();
-        assert_eq!(count(&writer).await, 3);
+        writing.commit_after(two, none()).await.unwrap();
+        assert_eq!(count(&writer).await, 5);
         let mut writing = writer.begin().await.unwrap();
         put(&mut writing).await;
-        let nowhere = Cow::Borrowed("INSERT INTO nowhere VALUES (1)");
-        assert!(writing.commit_after(nowhere, SqliteArguments::default()).await.is_err());
-        assert_eq!(count(&writer).await, 3);
+        let nowhere = "INSERT INTO t VALUES (2); INSERT INTO nowhere VALUES (1)";
+        assert!(writing.commit_after(nowhere, none()).await.is_err());
+        assert_eq!(count(&writer).await, 5);
     }
 
     #[tokio::test]

@@ -36,47 +36,44 @@ impl NewDelivery {
     }
 }
 
-const HEAD_COLUMNS: usize = 13;
+const HEAD_COLUMNS: usize = 14;
 
-/// Writes deliveries, at most a few hundred, without their bodies; the ids come back in the order of the deliveries.
-/// [`bodies`] belongs to the same transaction.
-pub async fn insert(tx: &Tx, deliveries: &[NewDelivery]) -> Result<Vec<i64>> {
-    let mut values = Vec::with_capacity(deliveries.len() * HEAD_COLUMNS);
-    for new in deliveries {
-        values.extend(head(new)?);
-    }
-    let sql = format!(
-        "INSERT INTO deliveries (kind, source, status, received_at, token_name, path, content_type, headers, size, \
-         http_status, reason, due_at, processed_at) VALUES {} RETURNING id",
-        rows(deliveries.len(), HEAD_COLUMNS)
-    );
-    let mut ids: Vec<i64> = tx.fetch_all::<(i64,)>(Sql::built(sql), values).await?.into_iter().map(|r| r.0).collect();
-    // Ids grow in the order of the rows, but neither engine promises to return them so.
-    ids.sort_unstable();
-    keep_signatures(tx, deliveries).await?;
-    Ok(ids)
+/// Takes `count` ids for deliveries to come, and gives the first.
+pub async fn take_ids(tx: &Tx, count: i64) -> Result<i64> {
+    let next: i64 = tx.fetch_scalar("UPDATE delivery_ids SET next = next + $1 RETURNING next", args![count]).await?;
+    Ok(next - count)
 }
 
-/// What writes the bodies of the deliveries that got these ids.
-pub fn bodies(deliveries: &[NewDelivery], ids: &[i64]) -> (Sql, Vec<Value>) {
-    let mut values = Vec::with_capacity(deliveries.len() * 4);
+/// What writes deliveries, at most a few hundred, under these ids.
+pub fn insertion(deliveries: &[NewDelivery], ids: &[i64]) -> Result<Vec<(Sql, Vec<Value>)>> {
+    let mut heads = Vec::with_capacity(deliveries.len() * HEAD_COLUMNS);
+    let mut bodies = Vec::with_capacity(deliveries.len() * 4);
     for (new, id) in deliveries.iter().zip(ids) {
+        heads.extend(head(new, *id)?);
         let stored = &new.stored;
-        values.extend(args![*id, stored.encoding, stored.truncated, stored.bytes.as_slice()]);
+        bodies.extend(args![*id, stored.encoding, stored.truncated, stored.bytes.as_slice()]);
     }
-    let sql = format!(
+    let into_heads = format!(
+        "INSERT INTO deliveries (id, kind, source, status, received_at, token_name, path, content_type, headers, size, \
+         http_status, reason, due_at, processed_at) VALUES {}",
+        rows(deliveries.len(), HEAD_COLUMNS)
+    );
+    let into_bodies = format!(
         "INSERT INTO delivery_bodies (delivery_id, encoding, truncated, body) VALUES {}",
         rows(deliveries.len(), 4)
     );
-    (Sql::built(sql), values)
+    let mut statements = vec![(Sql::built(into_heads), heads), (Sql::built(into_bodies), bodies)];
+    statements.extend(deliveries.iter().filter_map(signature));
+    Ok(statements)
 }
 
-fn head(new: &NewDelivery) -> Result<Vec<Value>> {
+fn head(new: &NewDelivery, id: i64) -> Result<Vec<Value>> {
     let d = &new.delivery;
     let headers = serde_json::to_string(&d.headers)?;
     let size = i64::try_from(new.size).unwrap_or(i64::MAX);
     let done = (new.status == Status::Processed).then_some(d.received_at);
     Ok(args![
+        id,
         d.kind.as_str(),
         &d.source,
         new.status.as_str(),
@@ -360,17 +357,12 @@ pub async fn signature_seen(db: &Db, kind: Kind, source: &str, mark: &str) -> Re
 }
 
 /// Remembers the signatures of deliveries that are being accepted.
-async fn keep_signatures(tx: &Tx, news: &[NewDelivery]) -> Result<()> {
-    for d in news.iter().filter(|n| n.status == Status::Pending).map(|n| &n.delivery) {
-        if let Some(mark) = d.headers.get(replay::MARK) {
-            tx.execute(
-                "INSERT INTO inbox_signatures (kind, source, mark, received_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-                args![d.kind.as_str(), &d.source, mark, d.received_at],
-            )
-            .await?;
-        }
-    }
-    Ok(())
+fn signature(new: &NewDelivery) -> Option<(Sql, Vec<Value>)> {
+    let d = &new.delivery;
+    let mark = d.headers.get(replay::MARK).filter(|_| new.status == Status::Pending)?;
+    let sql =
+        "INSERT INTO inbox_signatures (kind, source, mark, received_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    Some((sql.into(), args![d.kind.as_str(), &d.source, mark, d.received_at]))
 }
 
 /// Forgets signatures that were accepted before a moment.

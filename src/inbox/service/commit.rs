@@ -1,5 +1,6 @@
 //! Commits of what arrives: deliveries that come while one runs share the next one.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
@@ -13,6 +14,9 @@ use crate::error::{Error, Result};
 /// How many deliveries are committed in one transaction.
 const COMMITTED: usize = 256;
 
+/// How many ids are taken at once. Those that are left when the process ends are never used.
+const BLOCK: i64 = 1_024;
+
 /// A delivery that waits for the next commit.
 struct Waiting {
     new: NewDelivery,
@@ -25,6 +29,8 @@ struct Queued {
     waiting: Vec<Waiting>,
     /// A task is at it, and will look here again before it ends.
     is_worked_off: bool,
+    /// Ids that this node took.
+    ids: Range<i64>,
 }
 
 /// What waits to be committed, in order of arrival.
@@ -37,6 +43,18 @@ impl Queue {
         let mut queued = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         queued.waiting.push(waiting);
         !std::mem::replace(&mut queued.is_worked_off, true)
+    }
+
+    /// The next ids, when there are so many.
+    fn ids(&self, count: usize) -> Option<Vec<i64>> {
+        let mut queued = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ids: Vec<i64> = queued.ids.by_ref().take(count).collect();
+        (ids.len() == count).then_some(ids)
+    }
+
+    /// What was left of the block before is given up, for ids follow the order of arrival.
+    fn give(&self, ids: Range<i64>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).ids = ids;
     }
 }
 
@@ -84,6 +102,18 @@ impl Inbox {
         mine.await.unwrap_or_else(|_| Err(Error::Unavailable("the delivery was not committed".to_owned())))
     }
 
+    /// Ids for so many deliveries, at most [`COMMITTED`].
+    async fn ids(&self, count: usize) -> Result<Vec<i64>> {
+        if let Some(ids) = self.inner.queue.ids(count) {
+            return Ok(ids);
+        }
+        let tx = self.inner.db.begin().await?;
+        let first = store::take_ids(&tx, BLOCK).await?;
+        tx.commit().await?;
+        self.inner.queue.give(first..first + BLOCK);
+        self.inner.queue.ids(count).ok_or_else(|| Error::Internal("a block has fewer ids than one commit".to_owned()))
+    }
+
     async fn commit_batch(&self, batch: Vec<Waiting>) {
         let (mut news, mut readings, mut answers) = (Vec::new(), Vec::new(), Vec::new());
         for waiting in batch {
@@ -92,17 +122,17 @@ impl Inbox {
             answers.push(waiting.answer);
         }
         let outcome = async {
+            let ids = self.ids(news.len()).await?;
+            let statements = store::insertion(&news, &ids)?;
             let tx = self.inner.db.begin().await?;
-            let ids = store::insert(&tx, &news).await?;
             if news.iter().any(|n| n.status == Status::Pending) {
                 tx.announce(ARRIVED);
             }
-            let (sql, args) = store::bodies(&news, &ids);
             // Before the commit, which may wake the worker at once.
             for ((new, reading), id) in news.into_iter().zip(readings).zip(&ids) {
                 self.inner.readings.keep(Delivery { id: *id, ..new.delivery }, new.size, reading);
             }
-            if let Err(error) = tx.commit_after(sql, args).await {
+            if let Err(error) = tx.commit_after(statements).await {
                 self.inner.readings.take(ids);
                 return Err(error);
             }
@@ -161,6 +191,17 @@ mod tests {
         assert!(turn.next().is_none());
         drop(turn);
         assert!(queue.push(waiting().0), "nobody is at it any more");
+    }
+
+    #[test]
+    fn ids_are_given_once_and_never_from_two_blocks_at_a_time() {
+        let queue = Queue::default();
+        assert_eq!(queue.ids(1), None);
+        queue.give(5..8);
+        assert_eq!(queue.ids(2), Some(vec![5, 6]));
+        assert_eq!(queue.ids(2), None);
+        queue.give(20..30);
+        assert_eq!(queue.ids(2), Some(vec![20, 21]));
     }
 
     #[test]
