@@ -40,6 +40,9 @@ pub async fn run(config: Config) -> Result<()> {
     state.clock = Clock::fixed(end);
     fill(&state, end).await?;
     state.clock = Clock::System;
+    // What making a year left in the connections' memory is not needed to show it.
+    state.db.close().await;
+    state.db = Db::connect_scratch(&state.config.database_url).await?;
     introduce(&state.config.base_url);
     serve::serve(state).await
 }

@@ -356,7 +356,7 @@ pub async fn signature_seen(db: &Db, kind: Kind, source: &str, mark: &str) -> Re
     Ok(row.map(|r| r.0))
 }
 
-/// Remembers the signatures of deliveries that are being accepted.
+/// What remembers the signature of a delivery that is being accepted, if it has one.
 fn signature(new: &NewDelivery) -> Option<(Sql, Vec<Value>)> {
     let d = &new.delivery;
     let mark = d.headers.get(replay::MARK).filter(|_| new.status == Status::Pending)?;
