@@ -154,6 +154,7 @@ pub fn router_with(state: AppState, ledger: reports::Ledger) -> Router {
         .layer(from_fn_with_state(state.clone(), web::secure))
         .layer(from_fn_with_state(state.clone(), web::render_errors))
         .layer(CatchPanicLayer::new())
+        .layer(Extension(accounts::Sessions::default()))
         .layer(from_fn_with_state(state.clone(), web::authenticate))
         .layer(csrf(&state))
         .layer(Extension(status_page::Doorman::default()))

@@ -8,10 +8,12 @@ mod attempts;
 pub mod model;
 mod passwords;
 pub mod service;
+mod sessions;
 mod store;
 mod web;
 
 pub use model::{Actor, Role, Scope};
+pub use sessions::Sessions;
 
 use crate::web::Routes;
 

@@ -12,19 +12,21 @@ use crate::random::Random;
 use crate::state::AppState;
 
 /// A session ends this long after its last use …
-const SESSION_IDLE: TimeDelta = TimeDelta::days(7);
+pub(super) const SESSION_IDLE: TimeDelta = TimeDelta::days(7);
 /// … and this long after signing in, used or not.
 const SESSION_ABSOLUTE: TimeDelta = TimeDelta::days(30);
 /// How often a use is written down; more would only cost writes.
-const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(5);
+pub(super) const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(5);
 const SETUP_CODE: &str = "setup_code_hash";
 const LIST_LIMIT: i64 = 1000;
 
-/// Tokens have 256 random bits, so a plain hash is as good as a slow one.
 /// The topic of notices that a token is no longer what it was.
 pub const TOKENS: &str = "tokens";
+/// The topic of notices that sessions have ended, or that their person may do something else than before.
+const SESSIONS: &str = "sessions";
 
-/// What is stored of a secret, and what it is found by.
+/// What is stored of a secret, and what it is found by. Tokens and sessions have 256 random bits, so a plain hash
+/// is as good as a slow one.
 pub fn digest(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))
 }
@@ -123,6 +125,7 @@ pub async fn update_user(state: &AppState, actor: &Actor, id: i64, role: Role, d
     }
     let detail = serde_json::json!({ "role": role, "disabled": disabled });
     audit::record(&tx, state.now(), actor, "user.update", ("user", &id.to_string()), &detail).await?;
+    tx.announce(SESSIONS);
     tx.commit().await
 }
 
@@ -142,6 +145,7 @@ pub async fn change_password(state: &AppState, actor: &Actor, current: String, n
     store::set_password(&tx, id, &hash).await?;
     store::delete_sessions_of(&tx, id).await?;
     audit::record(&tx, state.now(), actor, "user.password", ("user", &id.to_string()), &serde_json::json!({})).await?;
+    tx.announce(SESSIONS);
     tx.commit().await
 }
 
@@ -173,21 +177,6 @@ pub async fn open_session(state: &AppState, user_id: i64, user_agent: &str) -> R
     Ok(secret)
 }
 
-/// Who is behind a session cookie; `None` when it has expired or was revoked.
-pub async fn find_by_session(state: &AppState, secret: &str) -> Result<Option<Actor>> {
-    let now = state.now();
-    let Some(row) = store::find_session(&state.db, &digest(secret)).await? else { return Ok(None) };
-    if row.expires_at <= now || row.last_seen_at <= now - SESSION_IDLE {
-        return Ok(None);
-    }
-    if now - row.last_seen_at > TOUCH_EVERY {
-        let tx = state.db.begin().await?;
-        store::touch_session(&tx, row.session_id, now).await?;
-        tx.commit().await?;
-    }
-    Ok(Some(Actor { user_id: Some(row.user_id), token_id: None, name: row.name, role: row.role.parse()? }))
-}
-
 /// Who is behind an API or ingest token.
 pub async fn find_by_token(state: &AppState, secret: &str, scope: Scope) -> Result<Option<Actor>> {
     let Some(row) = store::find_token(&state.db, &digest(secret), scope.as_str()).await? else { return Ok(None) };
@@ -203,6 +192,7 @@ pub async fn find_by_token(state: &AppState, secret: &str, scope: Scope) -> Resu
 pub async fn sign_out(state: &AppState, secret: &str) -> Result<()> {
     let tx = state.db.begin().await?;
     store::delete_session_by_hash(&tx, &digest(secret)).await?;
+    tx.announce(SESSIONS);
     tx.commit().await
 }
 
@@ -213,6 +203,7 @@ pub async fn revoke_session(state: &AppState, actor: &Actor, id: i64) -> Result<
     if store::delete_session(&tx, user_id, id).await? == 0 {
         return Err(Error::not_found("That session"));
     }
+    tx.announce(SESSIONS);
     tx.commit().await
 }
 

@@ -13,7 +13,7 @@ pub(super) struct Credentials {
     pub disabled_at: Option<Timestamp>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(Clone, sqlx::FromRow)]
 pub(super) struct SessionUser {
     pub session_id: i64,
     pub last_seen_at: Timestamp,

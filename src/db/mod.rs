@@ -11,10 +11,12 @@
 mod bulk;
 mod connect;
 mod filter;
+mod fresh;
 pub mod fulltext;
 mod marks;
 mod migrate;
 mod notice;
+mod together;
 mod value;
 mod writer;
 
@@ -30,7 +32,9 @@ use tokio::sync::{Mutex, broadcast};
 pub use bulk::Rows;
 pub use connect::DbUrl;
 pub use filter::{Where, like_contains};
+pub use fresh::Fresh;
 pub use notice::{EVERYTHING, Mark, Missed, Notice, Watch};
+pub use together::Query;
 pub use value::Value;
 
 use crate::error::{Error, Result};

@@ -1,5 +1,6 @@
 //! Who is asking: the session cookie of a browser, or the bearer token of an API client.
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -7,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 
-use crate::accounts::{Actor, Scope, service};
+use crate::accounts::{Actor, Scope, Sessions, service};
 use crate::error::{Error, Result};
 use crate::state::AppState;
 
@@ -46,8 +47,13 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Finds out who is asking and hands the [`Actor`] on; decides nothing.
-pub async fn authenticate(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    match find_actor(&state, request.headers(), request.uri().path()).await {
+pub async fn authenticate(
+    State(state): State<AppState>,
+    Extension(sessions): Extension<Sessions>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match find_actor(&state, &sessions, request.headers(), request.uri().path()).await {
         Ok(Some(actor)) => {
             request.extensions_mut().insert(actor);
         }
@@ -57,7 +63,7 @@ pub async fn authenticate(State(state): State<AppState>, mut request: Request, n
     next.run(request).await
 }
 
-async fn find_actor(state: &AppState, headers: &HeaderMap, path: &str) -> Result<Option<Actor>> {
+async fn find_actor(state: &AppState, sessions: &Sessions, headers: &HeaderMap, path: &str) -> Result<Option<Actor>> {
     // The public status page is the same for everybody and must not wait for a session to be looked up.
     let is_status_page = path == "/status" || path.starts_with("/status/");
     if path.starts_with("/static/") || path == "/healthz" || is_status_page {
@@ -70,7 +76,7 @@ async fn find_actor(state: &AppState, headers: &HeaderMap, path: &str) -> Result
         return actor.map(Some).ok_or(Error::Unauthenticated);
     }
     match session_secret(state, &CookieJar::from_headers(headers)) {
-        Some(secret) => service::find_by_session(state, &secret).await,
+        Some(secret) => sessions.find(state, &secret).await,
         None => Ok(None),
     }
 }

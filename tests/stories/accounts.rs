@@ -54,6 +54,23 @@ on_both! {
         assert!(other.get("/settings/profile").await.status.is_redirection(), "disabled");
     }
 
+    async fn a_new_role_and_a_revoked_session_count_from_the_next_request_on(app: TestApp) {
+        let (mut cleo, actor) = app.browser_of("Cleo", Role::Responder).await;
+        let mut admin = app.browser(Role::Admin).await;
+        let path = format!("/settings/users/{}", actor.user_id.unwrap());
+        let list = "/incidents";
+        cleo.get(list).await.expect(200).contains("Declare an incident");
+        admin.post_form(&path, &[("role", "viewer")]).await.redirects_to("/settings/users");
+        cleo.get(list).await.expect(200).lacks("Declare an incident");
+        cleo.post_form(list, &[("title", "No"), ("severity", "SEV2")]).await.expect(403);
+        // Another of Cleo's browsers signs out, with this one's session.
+        let mut stolen = app.visitor();
+        stolen.set_cookie("faultline", cleo.cookie("faultline").unwrap());
+        stolen.get(list).await.expect(200);
+        cleo.post_form("/logout", &[]).await.redirects_to("/login");
+        assert!(stolen.get(list).await.status.is_redirection(), "revoked");
+    }
+
     async fn the_last_admin_stays_one_and_an_address_is_used_once(app: TestApp) {
         let (mut admin, actor) = app.browser_of("Eve", Role::Admin).await;
         let path = format!("/settings/users/{}", actor.user_id.unwrap());

@@ -1,6 +1,7 @@
 //! Running an incident in the browser: from the declaration to the end, with its times, its timeline,
 //! its evidence, its tasks, and who may see it.
 
+use chrono::TimeDelta;
 use faultline::accounts::Role;
 
 use crate::support::Browser;
@@ -137,6 +138,26 @@ on_both! {
         ada.get("/").await.lacks("Drain it");
         ada.get(&path).await.contains("Task done: Drain it").contains("0 open of 1");
         ada.post_form(&format!("{tasks}/1"), &[("title", "Drain them"), ("version", "1")]).await.expect(422).contains("somebody else changed this task");
+    }
+
+    async fn the_list_is_made_once_for_those_who_see_the_same(app: TestApp) {
+        let mut ada = app.browser_of("Ada", Role::Commander).await.0;
+        let mut bo = app.browser_of("Bo", Role::Viewer).await.0;
+        let mut cleo = app.browser_of("Cleo", Role::Commander).await.0;
+        ada.get("/incidents").await.contains("No incident yet").contains("<summary>Ada</summary>").contains("/incidents/import");
+        bo.get("/incidents").await.contains("No incident yet").contains("<summary>Bo</summary>").lacks("/incidents/import");
+        declare(&mut ada, "Cart fails", &[]).await;
+        bo.get("/incidents").await.contains("Cart fails").contains("1 in all");
+        bo.get("/incidents?q=mail").await.contains("No incident matches").contains("value=\"mail\"");
+        // Private ones: what Ada is given is not given to Cleo, who may do the same.
+        declare(&mut ada, "Stolen key", &[("private", "true")]).await;
+        ada.get("/incidents").await.contains("Stolen key").contains("2 in all");
+        cleo.get("/incidents").await.contains("Cart fails").lacks("Stolen key").contains("1 in all").contains("<summary>Cleo</summary>");
+        bo.get("/incidents").await.lacks("Stolen key");
+        ada.get("/incidents?severity=9&q=cart").await.expect(422).contains("value=\"cart\"");
+        // A second later the times are told anew, although nothing was committed.
+        app.advance(TimeDelta::hours(3));
+        bo.get("/incidents").await.contains("3h");
     }
 
     async fn a_private_incident_is_seen_by_those_named_and_by_administrators_only(app: TestApp) {

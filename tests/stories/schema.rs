@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use faultline::args;
-use faultline::db::Db;
+use faultline::db::{Db, Query};
 
 use crate::support::{Backend, TestApp};
 
@@ -72,5 +72,27 @@ async fn both_engines_have_the_same_tables_and_columns() {
     assert!(sqlite.len() >= 5, "only {} tables", sqlite.len());
     for table in sqlite.keys().chain(postgres.keys()) {
         assert_eq!(sqlite.get(table), postgres.get(table), "table {table}");
+    }
+}
+
+on_both! {
+    async fn queries_asked_together_keep_their_own_values_and_rows(app: TestApp) {
+        type Row = (i64, String);
+        const ROWS: &str = "SELECT CAST($1 AS BIGINT), CAST($2 AS TEXT) UNION ALL SELECT CAST($3 AS BIGINT), CAST($4 AS TEXT)";
+        let db = &app.state.db;
+        let rows = || Query::<Row>::new(ROWS, args![1_i64, "a", 2_i64, "b"]);
+        let none = || Query::<(i64,)>::new("SELECT id FROM users WHERE email = $1", args!["nobody"]);
+        // One value used twice: such queries go one after the other.
+        let twice = || Query::<(i64,)>::new("SELECT CAST($1 AS BIGINT) + CAST($1 AS BIGINT)", args![21_i64]);
+        let two = vec![(1, "a".to_owned()), (2, "b".to_owned())];
+        assert_eq!(db.fetch_two(none(), rows()).await.unwrap(), (vec![], two.clone()));
+        assert_eq!(db.fetch_three(rows(), none(), rows()).await.unwrap(), (two.clone(), vec![], two.clone()));
+        assert_eq!(db.fetch_three(rows(), twice(), none()).await.unwrap(), (two.clone(), vec![(42,)], vec![]));
+        let tx = db.begin().await.unwrap();
+        assert_eq!(tx.fetch_two(rows(), none()).await.unwrap(), (two.clone(), vec![]));
+        drop(tx);
+        let nowhere = Query::<(i64,)>::new("SELECT id FROM nowhere", args![]);
+        assert!(db.fetch_two(rows(), nowhere).await.is_err());
+        assert_eq!(db.fetch_two(rows(), none()).await.unwrap(), (two, vec![]), "the next one is not hurt");
     }
 }

@@ -1,37 +1,42 @@
 //! `/incidents`: all of them, filtered by the URL.
 
+use std::sync::Arc;
+
 use askama::Template;
+use axum::Extension;
 use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::error::{Error, FieldErrors, Result};
 use crate::services;
-use crate::web::{Cx, Page, Shell, redirect, render, render_with_status};
+use crate::web::{Cx, Page, redirect, render, render_with_status};
 
 use super::super::model::{IncidentId, Kind, Severity, Status};
 use super::super::service::lists::{self, ListQuery, Listed};
+use super::content::Reader;
+use super::shared::{self, Asking, Of, Shared, SharedPage};
 
 /// Counting stops here; the page then says "1,000+".
 const COUNT_TO: i64 = 1_001;
 
 #[derive(Template)]
-#[template(path = "incidents/list.html")]
-struct ListPage {
-    shell: Shell,
+#[template(path = "incidents/_list.html")]
+struct ListContent {
+    reader: Reader,
     query: ListQuery,
     errors: FieldErrors,
     page: Page<Listed>,
     teams: Vec<String>,
 }
 
-impl ListPage {
+impl ListContent {
     fn total(&self) -> String {
         if self.page.total >= COUNT_TO { "1,000+".to_owned() } else { self.page.total.to_string() }
     }
 
     fn age(&self, listed: &Listed) -> String {
-        listed.incident.age_words(self.shell.now)
+        listed.incident.age_words(self.reader.now)
     }
 
     fn status_is(&self, word: &str) -> bool {
@@ -64,20 +69,30 @@ impl ListPage {
     }
 }
 
-pub(super) async fn show(cx: Cx, Query(query): Query<ListQuery>) -> Result<Response> {
+pub(super) async fn show(
+    cx: Cx,
+    Extension(shared): Extension<Shared>,
+    Query(query): Query<ListQuery>,
+) -> Result<Response> {
     // `INC-12` in the search box is a wish to go there.
     if let Some(id) = IncidentId::parse(&query.q).filter(|_| query.q.trim().to_ascii_lowercase().starts_with("inc-")) {
         return Ok(redirect(&format!("/incidents/{id}")));
     }
-    let db = &cx.state.db;
-    let (page, errors) = match lists::list(db, &query, cx.actor()?.into(), COUNT_TO, cx.now()).await {
-        Ok(page) => (page, FieldErrors::default()),
-        Err(Error::Invalid(errors)) => (Page { items: Vec::new(), next_cursor: None, total: 0 }, errors),
-        Err(other) => return Err(other),
-    };
-    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let teams = services::teams(db).await?;
+    let (db, actor, now) = (&cx.state.db, cx.actor()?, cx.now());
+    let asking = Asking { db, actor, changes: db.changes(), now };
+    let reader = Reader::of(actor, now);
     let shell = cx.shell("Incidents").live(&["incidents"]);
-    let page = ListPage { shell, query, errors, page, teams };
-    if status == StatusCode::OK { render(&page) } else { render_with_status(status, &page) }
+    let gather = async {
+        let (page, teams) = lists::list_and_teams(db, &query, actor.into(), COUNT_TO, now).await?;
+        Ok(ListContent { reader, query: query.clone(), errors: FieldErrors::default(), page, teams })
+    };
+    match shared.content(Of::List(cx.query.clone()), asking, gather).await {
+        Ok(content) => render(&SharedPage { shell, content }),
+        Err(Error::Invalid(errors)) => {
+            let (page, teams) = (Page { items: Vec::new(), next_cursor: None, total: 0 }, services::teams(db).await?);
+            let content = Arc::new(shared::render(&ListContent { reader, query: query.clone(), errors, page, teams })?);
+            render_with_status(StatusCode::UNPROCESSABLE_ENTITY, &SharedPage { shell, content })
+        }
+        Err(other) => Err(other),
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use askama::Template;
 use axum::Extension;
 use axum::extract::Form;
 use axum::http::{HeaderMap, StatusCode};
@@ -11,7 +10,7 @@ use serde::Deserialize;
 
 use crate::db::Db;
 use crate::error::{FieldErrors, Result};
-use crate::web::{Rendered, Shell, redirect_with_flash, render, render_with_status};
+use crate::web::{Shell, redirect_with_flash, render, render_with_status};
 
 use super::super::actions::links::LinkInput;
 use super::super::model::impact::ImpactInput;
@@ -19,7 +18,7 @@ use super::super::model::input::{NextUpdateInput, StatusInput, TaskInput, Timeli
 use super::super::model::{IncidentId, Role};
 use super::super::service;
 use super::content::{self, Reader};
-use super::shared::{self, Content, Shared};
+use super::shared::{self, Asking, Content, Of, Shared, SharedPage};
 use super::{At, complaints};
 
 /// The forms of the page as they were typed, and what was wrong with the one that was refused.
@@ -47,29 +46,22 @@ impl Forms {
     }
 }
 
-#[derive(Template)]
-#[template(path = "incidents/page.html")]
-struct IncidentPage {
-    shell: Shell,
-    content: Arc<Content>,
-}
-
-impl IncidentPage {
-    fn content(&self) -> Rendered<'_> {
-        self.content.markup()
-    }
-}
-
 pub(super) async fn show(at: At, Extension(shared): Extension<Shared>) -> Result<Response> {
     let shell = shell(&at);
-    let content = shared.content(&at).await?;
-    render(&IncidentPage { shell, content })
+    let content = content_of(&at, &shared).await?;
+    render(&SharedPage { shell, content })
+}
+
+async fn content_of(at: &At, shared: &Shared) -> Result<Arc<Content>> {
+    let asking = Asking { db: at.db(), actor: &at.actor, changes: at.changes, now: at.now() };
+    let gather = content::gather(at, Reader::of(&at.actor, at.now()), Forms::default());
+    shared.content(Of::Incident(at.id()), asking, gather).await
 }
 
 /// The content alone, for a page that is open already: as small and as quick as can be, since everybody
 /// who watches an incident asks for it within a moment after each change.
 pub(super) async fn parts(at: At, Extension(shared): Extension<Shared>, headers: HeaderMap) -> Result<Response> {
-    Ok(shared.content(&at).await?.answer(&headers))
+    Ok(content_of(&at, &shared).await?.answer(&headers))
 }
 
 /// The page, with a refused form in it when there is one.
@@ -78,7 +70,7 @@ pub(super) async fn show_with(at: &At, forms: Forms) -> Result<Response> {
     let shell = shell(at);
     let content = Arc::new(shared::render(&content::gather(at, Reader::of(&at.actor, at.now()), forms).await?)?);
     let status = if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    render_with_status(status, &IncidentPage { shell, content })
+    render_with_status(status, &SharedPage { shell, content })
 }
 
 fn shell(at: &At) -> Shell {

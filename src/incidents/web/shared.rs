@@ -1,7 +1,7 @@
-//! The content of an incident page, made once for everybody who sees the same.
+//! The content of an incident's page and of the list, made once for everybody who sees the same.
 //!
-//! In a large incident hundreds of people keep its page open, and each change has all of them ask again
-//! within a quarter of a second. What they get differs only by what they may do and which private
+//! In a large incident hundreds of people keep its page open, and the list beside it, and each change has all of
+//! them ask again within a quarter of a second. What they get differs only by what they may do and which private
 //! incidents they may see, so it is made once for each such group of readers and handed to all of them,
 //! until anything is committed or a second has passed. Whoever asks after a commit sees it: the content is
 //! found by the database's count of changes when the request came.
@@ -16,42 +16,63 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use quick_cache::sync::Cache;
 
+use crate::accounts::Actor;
+use crate::clock::Timestamp;
+use crate::db::{Db, Fresh};
 use crate::error::{Error, Result};
-use crate::web::Rendered;
+use crate::web::{Rendered, Shell};
 
+use super::super::model::IncidentId;
 use super::super::service::people;
 use super::super::store::lists::Viewer;
-use super::At;
-use super::content::{self, IncidentContent, Reader};
-use super::page::Forms;
+use super::content::Reader;
 
-/// Contents kept, of some 20 to 150 kB each; newer ones push the older out.
+/// Contents kept, of some 20 to 150 kB each.
 const MOST: usize = 64;
-/// Microseconds for which words such as "12 min so far" may be old.
-const FRESH: i64 = 1_000_000;
+/// Accounts of which is remembered whether a private incident names them.
+const MOST_NAMED: usize = 1_000;
 
 /// The contents of one Faultline; cheap to clone.
 #[derive(Clone)]
-pub(super) struct Shared(Arc<Cache<Key, Arc<Content>>>);
+pub(super) struct Shared(Arc<Kept>);
+
+struct Kept {
+    contents: Fresh<Key, Arc<Content>>,
+    named: Fresh<i64, bool>,
+}
 
 impl Default for Shared {
     fn default() -> Self {
-        Self(Arc::new(Cache::new(MOST)))
+        Self(Arc::new(Kept { contents: Fresh::new(MOST), named: Fresh::new(MOST_NAMED) }))
     }
+}
+
+/// What is shown.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) enum Of {
+    Incident(IncidentId),
+    /// The list with the filters of this query.
+    List(String),
+}
+
+/// Who asks for it.
+#[derive(Clone, Copy)]
+pub(super) struct Asking<'a> {
+    pub db: &'a Db,
+    pub actor: &'a Actor,
+    /// The database's count of changes before anything was read.
+    pub changes: u64,
+    pub now: Timestamp,
 }
 
 /// Two requests of one key may be given the same bytes.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
-    incident: i64,
+    of: Of,
     respond: bool,
     command: bool,
     sight: Sight,
-    /// The database's count of changes.
-    changes: u64,
-    second: i64,
 }
 
 /// Which private incidents a reader sees.
@@ -66,29 +87,42 @@ enum Sight {
 impl Shared {
     /// The content for who asks; made now unless somebody made the same a moment ago. Whoever comes
     /// while it is being made waits for it.
-    pub(super) async fn content(&self, at: &At) -> Result<Arc<Content>> {
-        let reader = Reader::of(&at.actor, at.now());
-        let key = Key {
-            incident: at.id().0,
-            respond: reader.respond,
-            command: reader.command,
-            sight: sight(at).await?,
-            changes: at.changes,
-            second: reader.now.as_micros().div_euclid(FRESH),
-        };
+    pub(super) async fn content<C: Template>(
+        &self,
+        of: Of,
+        asking: Asking<'_>,
+        gather: impl Future<Output = Result<C>>,
+    ) -> Result<Arc<Content>> {
+        let Reader { respond, command, .. } = Reader::of(asking.actor, asking.now);
+        let key = Key { of, respond, command, sight: self.sight(asking).await? };
         // On the heap: those who wait for it need not hold the room for making it.
-        let made = Box::pin(async { render(&content::gather(at, reader, Forms::default()).await?).map(Arc::new) });
-        self.0.get_or_insert_async(&key, made).await
+        let made = Box::pin(async { render(&gather.await?).map(Arc::new) });
+        self.0.contents.get(key, asking.changes, asking.now, made).await
+    }
+
+    async fn sight(&self, Asking { db, actor, changes, now }: Asking<'_>) -> Result<Sight> {
+        let viewer = Viewer::from(actor);
+        if viewer.all {
+            return Ok(Sight::All);
+        }
+        let find = people::is_named_anywhere(db, viewer.user_id);
+        let is_named = self.0.named.get(viewer.user_id, changes, now, find).await?;
+        Ok(if is_named { Sight::Of(viewer.user_id) } else { Sight::None })
     }
 }
 
-async fn sight(at: &At) -> Result<Sight> {
-    let viewer = Viewer::from(&at.actor);
-    if viewer.all {
-        return Ok(Sight::All);
+/// The page around a content.
+#[derive(Template)]
+#[template(path = "incidents/page.html")]
+pub(super) struct SharedPage {
+    pub shell: Shell,
+    pub content: Arc<Content>,
+}
+
+impl SharedPage {
+    fn content(&self) -> Rendered<'_> {
+        self.content.markup()
     }
-    let is_named = people::is_named_anywhere(at.db(), viewer.user_id).await?;
-    Ok(if is_named { Sight::Of(viewer.user_id) } else { Sight::None })
 }
 
 /// Rendered content, and its compressed form once somebody asked for that.
@@ -97,7 +131,7 @@ pub(super) struct Content {
     gzip: OnceLock<Bytes>,
 }
 
-pub(super) fn render(content: &IncidentContent) -> Result<Content> {
+pub(super) fn render(content: &impl Template) -> Result<Content> {
     let html = content.render().map_err(|e| Error::Internal(format!("rendering: {e}")))?;
     Ok(Content { html: html.into(), gzip: OnceLock::new() })
 }
