@@ -22,7 +22,7 @@ impl Db {
                 outcome
             }
             Inner::Postgres(pool) => POSTGRES.run(pool).await,
-            Inner::SqliteTx(_) | Inner::PostgresTx(_) => {
+            Inner::SqliteTx(_) | Inner::PostgresTx(_) | Inner::Gathering(_) => {
                 return Err(Error::Internal("migrating in a transaction".into()));
             }
         };

@@ -13,6 +13,7 @@ mod connect;
 mod filter;
 mod fresh;
 pub mod fulltext;
+mod gathering;
 mod marks;
 mod migrate;
 mod notice;
@@ -73,10 +74,15 @@ pub enum Engine {
 }
 
 enum Inner {
-    Sqlite { read: SqlitePool, write: writer::Writer },
+    Sqlite {
+        read: SqlitePool,
+        write: writer::Writer,
+    },
     Postgres(PgPool),
     SqliteTx(Mutex<writer::Writing>),
     PostgresTx(Mutex<Transaction<'static, Postgres>>),
+    /// Of SQLite.
+    Gathering(gathering::Gathering),
 }
 
 /// A handle to the database; cheap to clone.
@@ -128,6 +134,16 @@ impl Fetched {
     }
 }
 
+impl Fetched {
+    fn first(mut self) -> Self {
+        match &mut self {
+            Self::Sqlite(rows) => rows.truncate(1),
+            Self::Postgres(rows) => rows.truncate(1),
+        }
+        self
+    }
+}
+
 fn one<R>(row: Option<R>) -> Vec<R> {
     row.into_iter().collect()
 }
@@ -158,6 +174,8 @@ macro_rules! on_engine {
                 guard.begun();
                 outcome
             }
+            // Its callers ask there before they come here, and it is no transaction that could execute.
+            Inner::Gathering(_) => return Err(Error::Internal("what is gathered is only read".into())),
             Inner::PostgresTx(tx) => {
                 let $query = sqlx::query_with::<Postgres, _>(AssertSqlSafe(sql), value::postgres_arguments($args)?);
                 let mut guard = tx.lock().await;
@@ -178,7 +196,7 @@ macro_rules! begins {
 impl Db {
     pub fn engine(&self) -> Engine {
         match &*self.inner {
-            Inner::Sqlite { .. } | Inner::SqliteTx(_) => Engine::Sqlite,
+            Inner::Sqlite { .. } | Inner::SqliteTx(_) | Inner::Gathering(_) => Engine::Sqlite,
             Inner::Postgres(_) | Inner::PostgresTx(_) => Engine::Postgres,
         }
     }
@@ -195,10 +213,16 @@ impl Db {
 
     /// Everything that waits is outside the generic part: compiled once, not once for each type of row.
     async fn rows(&self, sql: Sql, args: Vec<Value>) -> Result<Fetched> {
+        if let Inner::Gathering(gathering) = &*self.inner {
+            return gathering.rows(sql, args).await;
+        }
         Ok(on_engine!(self, query, sql, args, |query, exec| query.fetch_all(exec).await?.into()))
     }
 
     async fn first_row(&self, sql: Sql, args: Vec<Value>) -> Result<Fetched> {
+        if let Inner::Gathering(gathering) = &*self.inner {
+            return gathering.rows(sql, args).await.map(Fetched::first);
+        }
         Ok(on_engine!(self, query, sql, args, |query, exec| one(query.fetch_optional(exec).await?).into()))
     }
 
@@ -217,6 +241,15 @@ impl Db {
         Ok(self.fetch_one::<(T,)>(sql, args).await?.0)
     }
 
+    /// A handle for futures that are joined: on SQLite what they ask at one time goes in one trip. Elsewhere, and
+    /// inside of a transaction, it is as this one.
+    #[must_use]
+    pub fn gathering(&self) -> Self {
+        let Inner::Sqlite { read, .. } = &*self.inner else { return self.clone() };
+        let gathering = gathering::Gathering::new(self.clone(), read.clone());
+        Self { inner: Arc::new(Inner::Gathering(gathering)), notices: self.notices.clone() }
+    }
+
     /// Starts a transaction; on SQLite it takes the only writer, waiting for its turn. After a statement that failed,
     /// only dropping it is left.
     ///
@@ -226,6 +259,7 @@ impl Db {
         let inner = match &*self.inner {
             Inner::Sqlite { write, .. } => Inner::SqliteTx(Mutex::new(write.begin().await?)),
             Inner::Postgres(pool) => Inner::PostgresTx(Mutex::new(pool.begin().await?)),
+            Inner::Gathering(gathering) => return Box::pin(gathering.db.begin()).await,
             Inner::SqliteTx(_) | Inner::PostgresTx(_) => {
                 return Err(Error::Internal("a transaction was begun inside a transaction".into()));
             }
@@ -274,7 +308,7 @@ impl Db {
                 write.close().await;
             }
             Inner::Postgres(pool) => pool.close().await,
-            Inner::SqliteTx(_) | Inner::PostgresTx(_) => {}
+            Inner::SqliteTx(_) | Inner::PostgresTx(_) | Inner::Gathering(_) => {}
         }
     }
 }
@@ -352,7 +386,7 @@ impl Tx {
                     db.notices.grown(topic);
                 }
             }
-            Inner::Sqlite { .. } | Inner::Postgres(_) => {}
+            Inner::Sqlite { .. } | Inner::Postgres(_) | Inner::Gathering(_) => {}
         }
         Ok(())
     }

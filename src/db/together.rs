@@ -63,22 +63,32 @@ impl Db {
             }
             _ => None,
         };
-        let mut answers = Vec::with_capacity(N);
-        if let Some((pool, sql)) = joined {
-            let args = queries.into_iter().flat_map(|(_, args)| args).collect();
-            answers.extend(in_one_trip(pool, sql, args).await?);
-        } else {
-            for (sql, args) in queries {
-                answers.push(self.rows(sql, args).await?);
+        let answers = match (joined, &*self.inner) {
+            (Some((pool, sql)), _) => {
+                let args = queries.into_iter().flat_map(|(_, args)| args).collect();
+                in_one_trip(pool, sql, args, true).await?
             }
-        }
+            (None, Inner::Gathering(gathering)) => gathering.all(queries).await?,
+            (None, _) => {
+                let mut answers = Vec::with_capacity(N);
+                for (sql, args) in queries {
+                    answers.push(self.rows(sql, args).await?);
+                }
+                answers
+            }
+        };
         answers.try_into().map_err(|_| Error::Internal("queries asked together had too few or many answers".to_owned()))
     }
 }
 
-/// The rows of each statement of a text.
-async fn in_one_trip(pool: &SqlitePool, sql: String, args: Vec<Value>) -> Result<Vec<Fetched>> {
-    let query = sqlx::query_with::<Sqlite, _>(AssertSqlSafe(sql), value::sqlite_arguments(args)?);
+/// The rows of each statement of a text. A `lasting` text stays among the prepared statements of its connection.
+pub(super) async fn in_one_trip(
+    pool: &SqlitePool,
+    sql: String,
+    args: Vec<Value>,
+    lasting: bool,
+) -> Result<Vec<Fetched>> {
+    let query = sqlx::query_with::<Sqlite, _>(AssertSqlSafe(sql), value::sqlite_arguments(args)?).persistent(lasting);
     let mut answers = Vec::new();
     let mut rows = Vec::new();
     let mut stream = pool.fetch_many(query);

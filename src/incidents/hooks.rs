@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 
 use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
@@ -233,10 +233,13 @@ pub struct Shown {
 impl Hooks {
     /// Every panel that has something to show. One that fails is left out and logged: a broken part
     /// must not take the page of a running incident with it.
+    ///
+    /// They are made side by side: give a context whose database gathers what they ask.
     pub async fn panels(&self, context: &PanelContext<'_>) -> Vec<Shown> {
+        let made = join_all(self.panels.iter().map(|hook| hook.render(context))).await;
         let mut shown = Vec::new();
-        for hook in self.panels.iter() {
-            match hook.render(context).await {
+        for (hook, made) in self.panels.iter().zip(made) {
+            match made {
                 Ok(Some(panel)) => shown.push(Shown { id: hook.id(), place: hook.place(), panel }),
                 Ok(None) => {}
                 Err(error) => {

@@ -95,4 +95,23 @@ on_both! {
         assert!(db.fetch_two(rows(), nowhere).await.is_err());
         assert_eq!(db.fetch_two(rows(), none()).await.unwrap(), (two, vec![]), "the next one is not hurt");
     }
+
+    async fn what_joined_futures_ask_is_answered_to_each(app: TestApp) {
+        type Number = (i64,);
+        let number = |n: i64| Query::<Number>::new("SELECT CAST($1 AS BIGINT)", args![n]);
+        let nowhere = || Query::<Number>::new("SELECT id FROM nowhere", args![]);
+        let twice = || Query::<Number>::new("SELECT CAST($1 AS BIGINT) + CAST($1 AS BIGINT)", args![21_i64]);
+        let db = app.state.db.gathering();
+        let chain = async {
+            let (n,): Number = db.fetch_one("SELECT CAST(7 AS BIGINT) UNION ALL SELECT CAST(7 AS BIGINT)", args![]).await?;
+            db.fetch(number(n + 1)).await
+        };
+        let (eight, one, pair) = tokio::join!(chain, db.fetch(number(1)), db.fetch_two(number(2), twice()));
+        assert_eq!((eight.unwrap(), one.unwrap(), pair.unwrap()), (vec![(8,)], vec![(1,)], (vec![(2,)], vec![(42,)])));
+        let (bad, good) = tokio::join!(db.fetch(nowhere()), db.fetch(number(5)));
+        assert!(bad.is_err(), "the one that is wrong");
+        assert_eq!(good.unwrap(), [(5,)], "and not the other");
+        // It begins transactions as any other handle.
+        db.begin().await.unwrap().commit().await.unwrap();
+    }
 }

@@ -1,5 +1,7 @@
 //! Linking incidents: parent and parts, causes, duplicates that are not merged, and others.
 
+use futures::future::join_all;
+
 use crate::clock::Timestamp;
 use crate::db::{Db, Tx};
 use crate::error::{Error, Result};
@@ -33,17 +35,19 @@ pub async fn of(db: &Db, incident: &Incident, viewer: Viewer) -> Result<Vec<Link
     if let Some(parent) = incident.parent {
         wanted.push(("parent".to_owned(), Relation::Parent.label(), Relation::Parent, parent));
     }
-    for child in store::links::children(db, id).await? {
+    let (children, links) = tokio::try_join!(store::links::children(db, id), store::links::of(db, id))?;
+    for child in children {
         wanted.push((child.id.to_string(), Relation::Child.label(), Relation::Child, child.id));
     }
-    for link in store::links::of(db, id).await? {
+    for link in links {
         let own = link.from == id;
         let label = if own { link.relation.label() } else { link.relation.reverse_label() };
         wanted.push((link.id.to_string(), label, link.relation, if own { link.to } else { link.from }));
     }
     let mut shown = Vec::with_capacity(wanted.len());
-    for (key, label, relation, other) in wanted {
-        match get_visible(db, other, viewer).await {
+    let found = join_all(wanted.iter().map(|(.., other)| get_visible(db, *other, viewer))).await;
+    for ((key, label, relation, _), found) in wanted.into_iter().zip(found) {
+        match found {
             Ok(incident) => shown.push(Linked { key, label, relation, incident }),
             Err(Error::NotFound(_)) => {}
             Err(error) => return Err(error),

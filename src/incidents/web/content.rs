@@ -6,6 +6,7 @@ use askama::Template;
 
 use crate::accounts::{Actor, Role as AccountRole};
 use crate::clock::{Timestamp, human_duration};
+use crate::db::Db;
 use crate::error::Result;
 use crate::markdown::{self, SafeHtml};
 
@@ -14,8 +15,9 @@ use super::super::model::blast::Reached;
 use super::super::model::impact::{self, Impact};
 use super::super::model::link::Relation;
 use super::super::model::record::{Evidence, Incident, ServiceRef, Task, times_of};
-use super::super::model::{Kind, Role, Status, TaskKind, TaskState, command};
+use super::super::model::{IncidentId, Kind, Role, Status, TaskKind, TaskState, command};
 use super::super::service::{self, links::Linked, people::Named};
+use super::super::store::lists::Viewer;
 use super::super::store::people::Account;
 use super::super::store::timeline as timeline_store;
 use super::At;
@@ -146,27 +148,39 @@ impl IncidentContent {
 
 /// Everything the content shows, with a refused form in it when there is one.
 pub(super) async fn gather(at: &At, reader: Reader, forms: Forms) -> Result<IncidentContent> {
-    let (db, id, now) = (at.db(), at.id(), at.now());
-    let services = service::details::services(db, id).await?;
-    let milestones = service::milestones::milestones(db, id).await?;
-    let history = service::milestones::history(db, id).await?;
-    let holders = service::people::roles(db, id).await?;
+    let (db, id, now, viewer) = (&at.db().gathering(), at.id(), at.now(), Viewer::from(&at.actor));
     let newest = timeline_store::Filter { newest_first: true, ..timeline_store::Filter::default() };
-    let mut entries = service::timeline::page(db, id, &newest, ENTRIES + 1).await?;
+    let record = async {
+        tokio::try_join!(
+            service::details::services(db, id),
+            service::milestones::milestones(db, id),
+            service::milestones::history(db, id),
+            service::people::roles(db, id),
+            service::timeline::page(db, id, &newest, ENTRIES + 1),
+            service::impacts::windows(db, id),
+        )
+    };
+    let beside = async {
+        tokio::try_join!(
+            service::tasks::page(db, id, 0, TASKS),
+            service::tasks::count(db, id),
+            service::evidence::page(db, id, 0, EVIDENCE),
+            service::evidence::count(db, id),
+            merged(db, id, viewer),
+            service::links::of(db, &at.incident, viewer),
+            people_to_choose(db, at, reader),
+        )
+    };
+    let (record, beside) = tokio::try_join!(record, beside)?;
+    let (services, milestones, history, holders, mut entries, impacts) = record;
+    let (tasks, tasks_total, evidence, evidence_total, merged, links, (people, named)) = beside;
     let more_entries = entries.len() > usize::try_from(ENTRIES).unwrap_or_default();
     entries.truncate(usize::try_from(ENTRIES).unwrap_or_default());
     let times = times_of(&milestones);
-    let context = PanelContext {
-        db,
-        now,
-        viewer: (&at.actor).into(),
-        may_respond: reader.respond,
-        incident: &at.incident,
-        services: &services,
-        times: &times,
-    };
-    let panels = at.hooks.panels(&context).await;
-    let impacts = service::impacts::windows(db, id).await?;
+    let (may_respond, incident) = (reader.respond, &at.incident);
+    let context = PanelContext { db, now, viewer, may_respond, incident, services: &services, times: &times };
+    let panels = async { Ok(at.hooks.panels(&context).await) };
+    let (panels, blast) = tokio::try_join!(panels, service::impacts::blast_radius(db, &services))?;
     Ok(IncidentContent {
         reader,
         summary: markdown::render(&at.incident.summary),
@@ -177,20 +191,20 @@ pub(super) async fn gather(at: &At, reader: Reader, forms: Forms) -> Result<Inci
         durations: durations(&milestones),
         entries: entries.into_iter().map(EntryView::new).collect(),
         more_entries,
-        tasks: service::tasks::page(db, id, 0, TASKS).await?,
-        tasks_total: service::tasks::count(db, id).await?,
-        evidence: service::evidence::page(db, id, 0, EVIDENCE).await?,
-        evidence_total: service::evidence::count(db, id).await?,
-        merged: visible_only(at, service::merge::merged_into(db, id).await?).await?,
+        tasks,
+        tasks_total,
+        evidence,
+        evidence_total,
+        merged,
         impact_total: human_duration(impact::total(&impacts, now)),
         impacts,
-        blast: service::impacts::blast_radius(db, &services).await?,
-        links: service::links::of(db, &at.incident, (&at.actor).into()).await?,
+        blast,
+        links,
         next_steps: panels.iter().filter_map(|p| p.panel.next_step.clone()).collect(),
         suspicion: panels.iter().find_map(|p| p.panel.suspicion.clone()),
         statuses: at.incident.status.options(),
-        people: if reader.respond { service::people::people(db).await? } else { Vec::new() },
-        named: if at.incident.private { service::people::named(db, id).await? } else { Vec::new() },
+        people,
+        named,
         incident: at.incident.clone(),
         services,
         panels,
@@ -198,13 +212,20 @@ pub(super) async fn gather(at: &At, reader: Reader, forms: Forms) -> Result<Inci
     })
 }
 
-/// Merged duplicates that are private stay hidden from those who were not named.
-async fn visible_only(at: &At, merged: Vec<Incident>) -> Result<Vec<Incident>> {
+/// Merged duplicates; private ones stay hidden from those who were not named.
+async fn merged(db: &Db, id: IncidentId, viewer: Viewer) -> Result<Vec<Incident>> {
     let mut shown = Vec::new();
-    for incident in merged {
-        if !incident.private || service::get_visible(at.db(), incident.id, (&at.actor).into()).await.is_ok() {
+    for incident in service::merge::merged_into(db, id).await? {
+        if !incident.private || service::get_visible(db, incident.id, viewer).await.is_ok() {
             shown.push(incident);
         }
     }
     Ok(shown)
+}
+
+/// Whom a responder may give a role, and whom a private incident names.
+async fn people_to_choose(db: &Db, at: &At, reader: Reader) -> Result<(Vec<Account>, Vec<Named>)> {
+    let people = async { if reader.respond { service::people::people(db).await } else { Ok(Vec::new()) } };
+    let named = async { if at.incident.private { service::people::named(db, at.id()).await } else { Ok(Vec::new()) } };
+    tokio::try_join!(people, named)
 }
