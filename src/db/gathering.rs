@@ -64,10 +64,9 @@ impl Gathering {
 
     async fn trip(&self, asked: Vec<Asked>) {
         let joined = marks::joined(asked.iter().map(|a| (&*a.sql.0, a.args.len()))).filter(|_| asked.len() > 1);
-        if let Some(sql) = joined {
-            let args = asked.iter().flat_map(|a| a.args.iter().cloned()).collect();
-            // Their combinations are many and long: not kept among the prepared statements of a connection.
-            if let Ok(answers) = in_one_trip(&self.pool, sql, args, false).await
+        if let Some(joined) = joined {
+            let args = joined.values(asked.iter().map(|a| a.args.clone()));
+            if let Ok(answers) = in_one_trip(&self.pool, joined.sql, args).await
                 && answers.len() == asked.len()
             {
                 for (asked, rows) in asked.into_iter().zip(answers) {

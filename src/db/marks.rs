@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use super::Value;
+
 /// Fewer are not worth the rewriting.
 const MANY: usize = 24;
 
@@ -13,16 +15,52 @@ pub(super) fn nameless(sql: Cow<'static, str>, values: usize) -> Cow<'static, st
     if values < MANY { sql } else { rewritten(&sql, values).map_or(sql, Cow::Owned) }
 }
 
-/// Several statements, each with how many values it has, as one text for all their values in a row; none when a mark
-/// of one does not stand once and in order.
-pub(super) fn joined<'a>(statements: impl Iterator<Item = (&'a str, usize)>) -> Option<String> {
-    let texts: Option<Vec<String>> = statements.map(|(sql, values)| rewritten(sql, values)).collect();
-    texts.map(|texts| texts.join("; "))
+/// Several statements as one text.
+pub(super) struct Joined {
+    pub sql: String,
+    /// Of each statement, the numbers that its marks had.
+    orders: Vec<Vec<usize>>,
+}
+
+/// Joins statements, each with how many values it has; none when one has a mark without a value, or a quotation that
+/// does not end.
+pub(super) fn joined<'a>(statements: impl Iterator<Item = (&'a str, usize)>) -> Option<Joined> {
+    let (mut texts, mut orders) = (Vec::new(), Vec::new());
+    for (sql, values) in statements {
+        let (sql, order) = unnamed(sql)?;
+        if !order.iter().all(|n| (1..=values).contains(n)) {
+            return None;
+        }
+        texts.push(sql);
+        orders.push(order);
+    }
+    Some(Joined { sql: texts.join("; "), orders })
+}
+
+impl Joined {
+    /// The values of all statements in the order of the marks.
+    pub(super) fn values(&self, own: impl IntoIterator<Item = Vec<Value>>) -> Vec<Value> {
+        let mut all = Vec::new();
+        for (order, own) in self.orders.iter().zip(own) {
+            if order.iter().copied().eq(1..=own.len()) {
+                all.extend(own);
+            } else {
+                all.extend(order.iter().filter_map(|n| own.get(n.checked_sub(1)?)).cloned());
+            }
+        }
+        all
+    }
 }
 
 fn rewritten(sql: &str, values: usize) -> Option<String> {
+    let (out, order) = unnamed(sql)?;
+    order.into_iter().eq(1..=values).then_some(out)
+}
+
+/// The statement with `?` for each mark, and the numbers that the marks had.
+fn unnamed(sql: &str) -> Option<(String, Vec<usize>)> {
     let mut out = String::with_capacity(sql.len());
-    let mut next = 1;
+    let mut order = Vec::new();
     let mut rest = sql;
     while let Some(at) = rest.find(['$', '\'', '"']) {
         let (before, from) = rest.split_at(at);
@@ -31,10 +69,7 @@ fn rewritten(sql: &str, values: usize) -> Option<String> {
         let tail = &from[1..];
         let end = if mark == '$' {
             let digits = tail.len() - tail.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-            if tail[..digits].parse() != Ok(next) {
-                return None;
-            }
-            next += 1;
+            order.push(tail[..digits].parse().ok()?);
             out.push('?');
             digits
         } else {
@@ -47,12 +82,13 @@ fn rewritten(sql: &str, values: usize) -> Option<String> {
         rest = &tail[end..];
     }
     out.push_str(rest);
-    (next == values + 1).then_some(out)
+    Some((out, order))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args;
 
     #[test]
     fn marks_in_order_lose_their_names_and_others_keep_them() {
@@ -67,10 +103,15 @@ mod tests {
     }
 
     #[test]
-    fn statements_are_joined_when_all_their_marks_can_lose_their_names() {
-        let of = |all: &[(&'static str, usize)]| joined(all.iter().copied());
-        assert_eq!(of(&[("a ($1, $2)", 2), ("b", 0), ("c ($1)", 1)]).as_deref(), Some("a (?, ?); b; c (?)"));
-        assert_eq!(of(&[("a ($1)", 1), ("b ($1, $1)", 1)]), None);
+    fn statements_are_joined_with_their_values_in_the_order_of_the_marks() {
+        let all = [("a ($1, $2)", args![1_i64, "x"]), ("b", args![]), ("c ($2, $1, $2)", args![2_i64, 3_i64])];
+        let joined_all = joined(all.iter().map(|(sql, values)| (*sql, values.len()))).unwrap();
+        assert_eq!(joined_all.sql, "a (?, ?); b; c (?, ?, ?)");
+        let values = joined_all.values(all.map(|(_, values)| values));
+        assert_eq!(format!("{values:?}"), format!("{:?}", args![1_i64, "x", 3_i64, 2_i64, 3_i64]));
+        for bad in ["$2", "$0", "$x", "'"] {
+            assert!(joined([("a ($1)", 1), (bad, 1)].into_iter()).is_none(), "{bad}");
+        }
     }
 
     #[test]

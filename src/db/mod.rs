@@ -346,9 +346,9 @@ impl Tx {
             Engine::Sqlite => marks::joined(statements.iter().map(|(sql, args)| (&*sql.0, args.len()))),
             Engine::Postgres => None,
         };
-        if let Some(sql) = joined {
-            let args = statements.into_iter().flat_map(|(_, args)| args).collect();
-            return self.end(Some((sql, args))).await;
+        if let Some(joined) = joined {
+            let args = joined.values(statements.into_iter().map(|(_, args)| args));
+            return self.end(Some((joined.sql, args))).await;
         }
         for (sql, args) in statements {
             self.execute(sql, args).await?;

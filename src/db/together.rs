@@ -59,14 +59,14 @@ impl Db {
     async fn together<const N: usize>(&self, queries: [(Sql, Vec<Value>); N]) -> Result<[Fetched; N]> {
         let joined = match &*self.inner {
             Inner::Sqlite { read, .. } => {
-                marks::joined(queries.iter().map(|(sql, args)| (&*sql.0, args.len()))).map(|sql| (read, sql))
+                marks::joined(queries.iter().map(|(sql, args)| (&*sql.0, args.len()))).map(|joined| (read, joined))
             }
             _ => None,
         };
         let answers = match (joined, &*self.inner) {
-            (Some((pool, sql)), _) => {
-                let args = queries.into_iter().flat_map(|(_, args)| args).collect();
-                in_one_trip(pool, sql, args, true).await?
+            (Some((pool, joined)), _) => {
+                let args = joined.values(queries.into_iter().map(|(_, args)| args));
+                in_one_trip(pool, joined.sql, args).await?
             }
             (None, Inner::Gathering(gathering)) => gathering.all(queries).await?,
             (None, _) => {
@@ -81,14 +81,9 @@ impl Db {
     }
 }
 
-/// The rows of each statement of a text. A `lasting` text stays among the prepared statements of its connection.
-pub(super) async fn in_one_trip(
-    pool: &SqlitePool,
-    sql: String,
-    args: Vec<Value>,
-    lasting: bool,
-) -> Result<Vec<Fetched>> {
-    let query = sqlx::query_with::<Sqlite, _>(AssertSqlSafe(sql), value::sqlite_arguments(args)?).persistent(lasting);
+/// The rows of each statement of a text.
+pub(super) async fn in_one_trip(pool: &SqlitePool, sql: String, args: Vec<Value>) -> Result<Vec<Fetched>> {
+    let query = sqlx::query_with::<Sqlite, _>(AssertSqlSafe(sql), value::sqlite_arguments(args)?);
     let mut answers = Vec::new();
     let mut rows = Vec::new();
     let mut stream = pool.fetch_many(query);

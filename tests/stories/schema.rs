@@ -82,7 +82,7 @@ on_both! {
         let db = &app.state.db;
         let rows = || Query::<Row>::new(ROWS, args![1_i64, "a", 2_i64, "b"]);
         let none = || Query::<(i64,)>::new("SELECT id FROM users WHERE email = $1", args!["nobody"]);
-        // One value used twice: such queries go one after the other.
+        // One value used twice.
         let twice = || Query::<(i64,)>::new("SELECT CAST($1 AS BIGINT) + CAST($1 AS BIGINT)", args![21_i64]);
         let two = vec![(1, "a".to_owned()), (2, "b".to_owned())];
         assert_eq!(db.fetch_two(none(), rows()).await.unwrap(), (vec![], two.clone()));
