@@ -54,7 +54,7 @@ pub(super) async fn show(at: At, Extension(shared): Extension<Shared>) -> Result
 
 async fn content_of(at: &At, shared: &Shared) -> Result<Arc<Content>> {
     let asking = Asking { db: at.db(), actor: &at.actor, changes: at.changes, now: at.now() };
-    let gather = content::gather(at, Reader::of(&at.actor, at.now()), Forms::default());
+    let gather = Box::pin(content::gather(at, Reader::of(&at.actor, at.now()), Forms::default()));
     shared.content(Of::Incident(at.id()), asking, gather).await
 }
 
