@@ -1,17 +1,17 @@
 //! A handle that gathers what is asked at one time into one trip.
 //!
-//! A page asks dozens of short questions, most of which do not need each other's answers. Asked by futures that
+//! SQLite answers in a thread of its own: each trip there and back costs two changes of thread, which for a
+//! short query is more than the query. A page asks dozens of short questions, most of which do not need each other's answers. Asked by futures that
 //! are joined (`try_join!`, `join_all`), they meet here: the first to ask lets the others be polled once, then all
 //! go along together. The next round gathers again, so a page takes as many trips as its longest chain has.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use futures::future::try_join_all;
-use sqlx::sqlite::SqlitePool;
+use futures::TryStreamExt;
+use sqlx::{AssertSqlSafe, Either, Executor, Sqlite, SqlitePool};
 use tokio::sync::oneshot;
 
-use super::together::in_one_trip;
-use super::{Db, Fetched, Sql, Value, marks};
+use super::{Db, Fetched, Sql, Value, marks, value};
 use crate::error::{Error, Result};
 
 /// A question that waits for the next trip.
@@ -57,11 +57,6 @@ impl Gathering {
         mine.await.unwrap_or_else(|_| Err(Error::Unavailable("what was asked together was given up".to_owned())))
     }
 
-    /// The rows of several questions, in their order.
-    pub(super) async fn all(&self, queries: impl IntoIterator<Item = (Sql, Vec<Value>)>) -> Result<Vec<Fetched>> {
-        try_join_all(queries.into_iter().map(|(sql, args)| self.rows(sql, args))).await
-    }
-
     async fn trip(&self, asked: Vec<Asked>) {
         let joined = marks::joined(asked.iter().map(|a| (&*a.sql.0, a.args.len()))).filter(|_| asked.len() > 1);
         if let Some(joined) = joined {
@@ -92,14 +87,29 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// The rows of each statement of a text.
+async fn in_one_trip(pool: &SqlitePool, sql: String, args: Vec<Value>) -> Result<Vec<Fetched>> {
+    let query = sqlx::query_with::<Sqlite, _>(AssertSqlSafe(sql), value::sqlite_arguments(args)?);
+    let mut answers = Vec::new();
+    let mut rows = Vec::new();
+    let mut stream = pool.fetch_many(query);
+    while let Some(step) = stream.try_next().await? {
+        match step {
+            Either::Right(row) => rows.push(row),
+            Either::Left(_) => answers.push(std::mem::take(&mut rows).into()),
+        }
+    }
+    Ok(answers)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{DbUrl, Query};
+    use super::super::DbUrl;
     use super::*;
     use crate::args;
 
-    fn number(n: i64) -> Query<(i64,)> {
-        Query::new("SELECT CAST($1 AS BIGINT)", args![n])
+    async fn number(db: &Db, n: i64) -> Result<i64> {
+        db.fetch_scalar("SELECT CAST($1 AS BIGINT)", args![n]).await
     }
 
     async fn gathering(folder: &tempfile::TempDir) -> Db {
@@ -115,22 +125,22 @@ mod tests {
     async fn what_is_asked_at_one_time_waits_for_one_trip() {
         let folder = tempfile::tempdir().unwrap();
         let db = gathering(&folder).await;
-        let (mut one, mut two) = (Box::pin(db.fetch(number(1))), Box::pin(db.fetch(number(2))));
+        let (mut one, mut two) = (Box::pin(number(&db, 1)), Box::pin(number(&db, 2)));
         assert!(futures::poll!(&mut one).is_pending() && futures::poll!(&mut two).is_pending());
         assert_eq!(waiting(&db), 2);
         assert!(futures::poll!(&mut one).is_pending());
         assert_eq!(waiting(&db), 0, "both are on their way");
-        assert_eq!((one.await.unwrap(), two.await.unwrap()), (vec![(1,)], vec![(2,)]));
+        assert_eq!((one.await.unwrap(), two.await.unwrap()), (1, 2));
     }
 
     #[tokio::test]
     async fn who_leaves_before_the_trip_leaves_nobody_waiting_for_ever() {
         let folder = tempfile::tempdir().unwrap();
         let db = gathering(&folder).await;
-        let (mut one, mut two) = (Box::pin(db.fetch(number(1))), Box::pin(db.fetch(number(2))));
+        let (mut one, mut two) = (Box::pin(number(&db, 1)), Box::pin(number(&db, 2)));
         assert!(futures::poll!(&mut one).is_pending() && futures::poll!(&mut two).is_pending());
         drop(one);
         assert!(matches!(two.await, Err(Error::Unavailable(_))));
-        assert_eq!(db.fetch(number(3)).await.unwrap(), [(3,)], "the next one begins a trip");
+        assert_eq!(number(&db, 3).await.unwrap(), 3, "the next one begins a trip");
     }
 }

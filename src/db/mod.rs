@@ -17,7 +17,6 @@ mod gathering;
 mod marks;
 mod migrate;
 mod notice;
-mod together;
 mod value;
 mod writer;
 
@@ -35,7 +34,6 @@ pub use connect::DbUrl;
 pub use filter::{Where, like_contains};
 pub use fresh::Fresh;
 pub use notice::{EVERYTHING, Mark, Missed, Notice, Watch};
-pub use together::Query;
 pub use value::Value;
 
 use crate::error::{Error, Result};

@@ -17,7 +17,7 @@ pub use model::{Edge, Service, slug_of};
 pub use service::{
     create, dependencies, dependents, edit, ensure_discovered, find, find_id, get, reindex, see_dependency,
 };
-pub use store::{Filter, all_edges, callers_of, count, declared_edges, page, teams, teams_query};
+pub use store::{Filter, all_edges, callers_of, count, declared_edges, page, teams};
 
 /// Needs [`hooks::Hooks`] as an extension of the router.
 pub fn routes() -> Routes {

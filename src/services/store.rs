@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::clock::Timestamp;
-use crate::db::{Db, Query, Sql, Tx, Where};
+use crate::db::{Db, Sql, Tx, Where};
 use crate::error::Result;
 
 use super::model::{Edge, NewService, Service};
@@ -124,12 +124,13 @@ pub async fn count(db: &Db, filter: &Filter) -> Result<i64> {
 
 /// Names of the teams that own something; at most 200.
 pub async fn teams(db: &Db) -> Result<Vec<String>> {
-    Ok(db.fetch(teams_query()).await?.into_iter().map(|(team,)| team).collect())
-}
-
-/// The same, to be asked together with others.
-pub fn teams_query() -> Query<(String,)> {
-    Query::new("SELECT DISTINCT owner_team FROM services WHERE owner_team <> '' ORDER BY owner_team LIMIT 200", args![])
+    let rows: Vec<(String,)> = db
+        .fetch_all(
+            "SELECT DISTINCT owner_team FROM services WHERE owner_team <> '' ORDER BY owner_team LIMIT 200",
+            args![],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|r| r.0).collect())
 }
 
 /// Which end of the edges the service is.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use faultline::args;
-use faultline::db::{Db, Query};
+use faultline::db::Db;
+use faultline::error::Result;
 
 use crate::support::{Backend, TestApp};
 
@@ -75,43 +76,44 @@ async fn both_engines_have_the_same_tables_and_columns() {
     }
 }
 
-on_both! {
-    async fn queries_asked_together_keep_their_own_values_and_rows(app: TestApp) {
-        type Row = (i64, String);
-        const ROWS: &str = "SELECT CAST($1 AS BIGINT), CAST($2 AS TEXT) UNION ALL SELECT CAST($3 AS BIGINT), CAST($4 AS TEXT)";
-        let db = &app.state.db;
-        let rows = || Query::<Row>::new(ROWS, args![1_i64, "a", 2_i64, "b"]);
-        let none = || Query::<(i64,)>::new("SELECT id FROM users WHERE email = $1", args!["nobody"]);
-        // One value used twice.
-        let twice = || Query::<(i64,)>::new("SELECT CAST($1 AS BIGINT) + CAST($1 AS BIGINT)", args![21_i64]);
-        let two = vec![(1, "a".to_owned()), (2, "b".to_owned())];
-        assert_eq!(db.fetch_two(none(), rows()).await.unwrap(), (vec![], two.clone()));
-        assert_eq!(db.fetch_three(rows(), none(), rows()).await.unwrap(), (two.clone(), vec![], two.clone()));
-        assert_eq!(db.fetch_three(rows(), twice(), none()).await.unwrap(), (two.clone(), vec![(42,)], vec![]));
-        let tx = db.begin().await.unwrap();
-        assert_eq!(tx.fetch_two(rows(), none()).await.unwrap(), (two.clone(), vec![]));
-        drop(tx);
-        let nowhere = Query::<(i64,)>::new("SELECT id FROM nowhere", args![]);
-        assert!(db.fetch_two(rows(), nowhere).await.is_err());
-        assert_eq!(db.fetch_two(rows(), none()).await.unwrap(), (two, vec![]), "the next one is not hurt");
-    }
+type Rows = Vec<(i64, String)>;
 
+async fn pairs(db: &Db) -> Result<Rows> {
+    let sql =
+        "SELECT CAST($1 AS BIGINT), CAST($2 AS TEXT) UNION ALL SELECT CAST($3 AS BIGINT), CAST($4 AS TEXT) ORDER BY 1";
+    db.fetch_all(sql, args![1_i64, "a", 2_i64, "b"]).await
+}
+
+async fn nobody(db: &Db) -> Result<Rows> {
+    db.fetch_all("SELECT id, name FROM users WHERE email = $1", args!["nobody"]).await
+}
+
+async fn sum(db: &Db, n: i64) -> Result<i64> {
+    // One value used twice.
+    db.fetch_scalar("SELECT CAST($1 AS BIGINT) + CAST($1 AS BIGINT)", args![n]).await
+}
+
+async fn nowhere(db: &Db) -> Result<Rows> {
+    db.fetch_all("SELECT id, name FROM nowhere", args![]).await
+}
+
+on_both! {
     async fn what_joined_futures_ask_is_answered_to_each(app: TestApp) {
-        type Number = (i64,);
-        let number = |n: i64| Query::<Number>::new("SELECT CAST($1 AS BIGINT)", args![n]);
-        let nowhere = || Query::<Number>::new("SELECT id FROM nowhere", args![]);
-        let twice = || Query::<Number>::new("SELECT CAST($1 AS BIGINT) + CAST($1 AS BIGINT)", args![21_i64]);
-        let db = app.state.db.gathering();
+        let db = &app.state.db.gathering();
+        let two = vec![(1, "a".to_owned()), (2, "b".to_owned())];
         let chain = async {
-            let (n,): Number = db.fetch_one("SELECT CAST(7 AS BIGINT) UNION ALL SELECT CAST(7 AS BIGINT)", args![]).await?;
-            db.fetch(number(n + 1)).await
+            // Of several rows the first, and then another round.
+            let (n,): (i64,) = db.fetch_one("SELECT CAST(7 AS BIGINT) UNION ALL SELECT CAST(7 AS BIGINT)", args![]).await?;
+            sum(db, n).await
         };
-        let (eight, one, pair) = tokio::join!(chain, db.fetch(number(1)), db.fetch_two(number(2), twice()));
-        assert_eq!((eight.unwrap(), one.unwrap(), pair.unwrap()), (vec![(8,)], vec![(1,)], (vec![(2,)], vec![(42,)])));
-        let (bad, good) = tokio::join!(db.fetch(nowhere()), db.fetch(number(5)));
+        let all = tokio::try_join!(pairs(db), nobody(db), chain, sum(db, 21), pairs(db)).unwrap();
+        assert_eq!(all, (two.clone(), vec![], 14, 42, two.clone()));
+        let (bad, good) = tokio::join!(nowhere(db), pairs(db));
         assert!(bad.is_err(), "the one that is wrong");
-        assert_eq!(good.unwrap(), [(5,)], "and not the other");
-        // It begins transactions as any other handle.
-        db.begin().await.unwrap().commit().await.unwrap();
+        assert_eq!(good.unwrap(), two, "and not the other");
+        // Inside of a transaction nothing is gathered, and a gathering handle begins one as any other.
+        let tx = db.begin().await.unwrap();
+        let inside = &tx.gathering();
+        assert_eq!(tokio::try_join!(pairs(inside), sum(inside, 3)).unwrap(), (two, 6));
     }
 }

@@ -13,7 +13,7 @@ use crate::web::{Cursor, Limit, Page};
 
 use super::super::model::record::Incident;
 use super::super::model::{IncidentId, Kind, MilestoneTimes, Severity, Status};
-use super::super::store::lists::{self as store, Filter, OfIncident, Viewer};
+use super::super::store::lists::{self as store, Filter, Viewer};
 
 /// The filters as a URL holds them; empty ones do not filter. `status` and `severity` may hold
 /// several words with commas between them; the status `open` means every state that needs work.
@@ -141,38 +141,15 @@ pub async fn filter_of(db: &Db, query: &ListQuery, now: Timestamp) -> Result<Fil
 /// # Errors
 /// `Invalid` for filters that cannot be read, and (field `service`) for an unknown service.
 pub async fn list(db: &Db, query: &ListQuery, viewer: Viewer, count_to: i64, now: Timestamp) -> Result<Page<Listed>> {
-    let page = heads(db, query, viewer, count_to, now).await?;
-    let ids = ids_of(&page);
-    let (services, commanders) = db.fetch_two(store::services_of(&ids), store::commanders_of(&ids)).await?;
-    Ok(beside(page, services, commanders))
-}
-
-/// The same, and the teams of the catalogue, in no more trips to the database.
-///
-/// # Errors
-/// As [`list`].
-pub async fn list_and_teams(
-    db: &Db,
-    query: &ListQuery,
-    viewer: Viewer,
-    count_to: i64,
-    now: Timestamp,
-) -> Result<(Page<Listed>, Vec<String>)> {
-    let page = heads(db, query, viewer, count_to, now).await?;
-    let ids = ids_of(&page);
-    let (services, commanders, teams) =
-        db.fetch_three(store::services_of(&ids), store::commanders_of(&ids), services::teams_query()).await?;
-    Ok((beside(page, services, commanders), teams.into_iter().map(|(team,)| team).collect()))
-}
-
-async fn heads(db: &Db, query: &ListQuery, viewer: Viewer, count_to: i64, now: Timestamp) -> Result<Page<Incident>> {
+    let db = &db.gathering();
     let filter = filter_of(db, query, now).await?;
-    let (incidents, total) = store::page_and_count(db, &filter, viewer, query.limit.get() + 1, count_to).await?;
-    Ok(Page::cut(incidents, query.limit, total, |i| Cursor { sort: i.started_at.as_micros(), id: i.id.0 }))
-}
-
-fn ids_of(page: &Page<Incident>) -> Vec<IncidentId> {
-    page.items.iter().map(|i| i.id).collect()
+    let all = Filter { beyond: None, ..filter.clone() };
+    let (incidents, total) = tokio::try_join!(
+        store::page(db, &filter, viewer, query.limit.get() + 1),
+        store::count(db, &all, viewer, count_to)
+    )?;
+    let page = Page::cut(incidents, query.limit, total, |i| Cursor { sort: i.started_at.as_micros(), id: i.id.0 });
+    Ok(Page { items: beside(db, page.items).await?, next_cursor: page.next_cursor, total: page.total })
 }
 
 /// The standing milestones of several incidents, in one query.
@@ -184,18 +161,26 @@ pub async fn times_of(db: &Db, ids: &[IncidentId]) -> Result<BTreeMap<IncidentId
     Ok(all)
 }
 
-/// Sets services and commanders beside their incidents.
-fn beside(page: Page<Incident>, services: Vec<OfIncident>, commanders: Vec<OfIncident>) -> Page<Listed> {
-    let mut slugs: BTreeMap<i64, Vec<String>> = BTreeMap::new();
-    for (id, slug) in services {
-        slugs.entry(id).or_default().push(slug);
+/// Adds services and commanders: two queries, however many rows.
+async fn beside(db: &Db, incidents: Vec<Incident>) -> Result<Vec<Listed>> {
+    let ids: Vec<IncidentId> = incidents.iter().map(|i| i.id).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
     }
-    let mut commanders: BTreeMap<i64, String> = commanders.into_iter().collect();
-    page.map(|incident| Listed {
-        services: slugs.remove(&incident.id.0).unwrap_or_default(),
-        commander: commanders.remove(&incident.id.0),
-        incident,
-    })
+    let (slugs, names) = tokio::try_join!(store::services_of(db, &ids), store::commanders_of(db, &ids))?;
+    let mut services: BTreeMap<IncidentId, Vec<String>> = BTreeMap::new();
+    for (id, slug) in slugs {
+        services.entry(id).or_default().push(slug);
+    }
+    let mut commanders: BTreeMap<IncidentId, String> = names.into_iter().collect();
+    Ok(incidents
+        .into_iter()
+        .map(|incident| Listed {
+            services: services.remove(&incident.id).unwrap_or_default(),
+            commander: commanders.remove(&incident.id),
+            incident,
+        })
+        .collect())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use crate::args;
 use crate::clock::Timestamp;
-use crate::db::{Db, Query, Where, like_contains};
+use crate::db::{Db, Where, like_contains};
 use crate::error::Result;
 use crate::incidents::model::record::Incident;
 use crate::incidents::model::{IncidentId, Kind, MilestoneName, Severity, Status};
@@ -84,37 +84,26 @@ fn conditions(filter: &Filter, viewer: Viewer) -> Where {
     w
 }
 
-fn page_query(filter: &Filter, viewer: Viewer, limit: i64) -> Query<IncidentRow> {
+/// At most `limit`, newest start first.
+pub async fn page(db: &Db, filter: &Filter, viewer: Viewer, limit: i64) -> Result<Vec<Incident>> {
     let mut w = conditions(filter, viewer);
     if let Some((at, id)) = filter.beyond {
         w.and_all("(i.started_at, i.id) < (?, ?)", args![at, id]);
     }
     let limit = w.bind(limit);
     let head = format!("SELECT {COLUMNS} FROM incidents i");
-    Query::of(w.statement(&head, &format!("ORDER BY i.started_at DESC, i.id DESC LIMIT {limit}")))
-}
-
-/// At most `limit`, newest start first.
-pub async fn page(db: &Db, filter: &Filter, viewer: Viewer, limit: i64) -> Result<Vec<Incident>> {
-    let rows = db.fetch(page_query(filter, viewer, limit)).await?;
+    let (sql, args) = w.statement(&head, &format!("ORDER BY i.started_at DESC, i.id DESC LIMIT {limit}"));
+    let rows = db.fetch_all::<IncidentRow>(sql, args).await?;
     rows.into_iter().map(IncidentRow::into_incident).collect()
 }
 
-/// The same, and how many there are on all pages, counted no further than `count_to`.
-pub async fn page_and_count(
-    db: &Db,
-    filter: &Filter,
-    viewer: Viewer,
-    limit: i64,
-    count_to: i64,
-) -> Result<(Vec<Incident>, i64)> {
+/// How many there are, counted no further than `at_most`.
+pub async fn count(db: &Db, filter: &Filter, viewer: Viewer, at_most: i64) -> Result<i64> {
     let mut w = conditions(filter, viewer);
-    let count_to = w.bind(count_to);
-    let head = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM incidents i";
-    let count = Query::<(i64,)>::of(w.statement(head, &format!("LIMIT {count_to}) AS found")));
-    let (rows, counted) = db.fetch_two(page_query(filter, viewer, limit), count).await?;
-    let incidents = rows.into_iter().map(IncidentRow::into_incident).collect::<Result<_>>()?;
-    Ok((incidents, counted.first().map_or(0, |(n,)| *n)))
+    let limit = w.bind(at_most);
+    let (sql, args) =
+        w.statement("SELECT COUNT(*) FROM (SELECT 1 AS one FROM incidents i", &format!("LIMIT {limit}) AS found"));
+    db.fetch_scalar(sql, args).await
 }
 
 /// Of each service with open incidents: how many, and the worst severity; one query for all.
@@ -137,25 +126,27 @@ pub async fn open_by_service(
     db.fetch_all(sql, args).await
 }
 
-/// A word of an incident: the slug of one of its services, the name of its commander.
-pub type OfIncident = (i64, String);
-
-/// The slugs of the services of several incidents.
-pub fn services_of(ids: &[IncidentId]) -> Query<OfIncident> {
+/// The slugs of the services of several incidents, in one query.
+pub async fn services_of(db: &Db, ids: &[IncidentId]) -> Result<Vec<(IncidentId, String)>> {
     let mut w = Where::new();
     w.and_any("x.incident_id", ids.iter().map(|id| id.0));
-    Query::of(w.statement(
+    let (sql, args) = w.statement(
         "SELECT x.incident_id, s.slug FROM incident_services x JOIN services s ON s.id = x.service_id",
         "ORDER BY s.slug",
-    ))
+    );
+    let rows = db.fetch_all::<(i64, String)>(sql, args).await?;
+    Ok(rows.into_iter().map(|(id, slug)| (IncidentId(id), slug)).collect())
 }
 
-/// Who commands several incidents.
-pub fn commanders_of(ids: &[IncidentId]) -> Query<OfIncident> {
+/// Who commands several incidents, in one query.
+pub async fn commanders_of(db: &Db, ids: &[IncidentId]) -> Result<Vec<(IncidentId, String)>> {
     let mut w = Where::new();
     w.and_any("r.incident_id", ids.iter().map(|id| id.0));
     w.and_raw("r.role = 'commander' AND r.released_at IS NULL");
-    Query::of(w.statement("SELECT r.incident_id, u.name FROM incident_roles r JOIN users u ON u.id = r.user_id", ""))
+    let (sql, args) =
+        w.statement("SELECT r.incident_id, u.name FROM incident_roles r JOIN users u ON u.id = r.user_id", "");
+    let rows = db.fetch_all::<(i64, String)>(sql, args).await?;
+    Ok(rows.into_iter().map(|(id, name)| (IncidentId(id), name)).collect())
 }
 
 /// The standing milestones of several incidents, in one query.

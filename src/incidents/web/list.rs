@@ -83,7 +83,9 @@ pub(super) async fn show(
     let reader = Reader::of(actor, now);
     let shell = cx.shell("Incidents").live(&["incidents"]);
     let gather = async {
-        let (page, teams) = lists::list_and_teams(db, &query, actor.into(), COUNT_TO, now).await?;
+        let db = &db.gathering();
+        let list = lists::list(db, &query, actor.into(), COUNT_TO, now);
+        let (page, teams) = tokio::try_join!(list, services::teams(db))?;
         Ok(ListContent { reader, query: query.clone(), errors: FieldErrors::default(), page, teams })
     };
     match shared.content(Of::List(cx.query.clone()), asking, gather).await {
