@@ -27,7 +27,7 @@ use faultline::clock::{Clock, Timestamp};
 use faultline::config::{Config, Settings};
 use faultline::db::{Db, DbUrl};
 use faultline::random::Random;
-use faultline::reports::{Ledger, jobs};
+use faultline::reports::jobs;
 use faultline::state::AppState;
 use tower::ServiceExt;
 
@@ -119,17 +119,17 @@ async fn measure(backend: Backend, many: usize, rounds: usize) {
     let before = resident();
     // Nobody asked this since the last incident changed: all of it is computed.
     {
-        let router = faultline::app::router_with(state.clone(), Ledger::new());
+        let router = faultline::app::router(state.clone());
         print("overview, computed for the first time", backend, &mut [timed(&router, OVERVIEW, &asked_as).await]);
     }
     let mut cold = Vec::new();
     for _ in 0..rounds {
         // A process that has just started: nothing of the ledger is in memory yet, but somebody asked before.
-        let router = faultline::app::router_with(state.clone(), Ledger::new());
+        let router = faultline::app::router(state.clone());
         cold.push(timed(&router, OVERVIEW, &asked_as).await);
     }
     print("overview, after a start", backend, &mut cold);
-    let router = faultline::app::router_with(state.clone(), Ledger::new());
+    let router = faultline::app::router(state.clone());
     timed(&router, OVERVIEW, &asked_as).await;
     let mut warm = Vec::new();
     for _ in 0..rounds * 5 {

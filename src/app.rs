@@ -55,9 +55,23 @@ pub fn routes() -> Routes {
         .merge(slack::routes())
 }
 
-/// The inbox of this node, with every room's processor. Deliveries that arrive through [`router`] are
-/// processed by `inbox(&state).run()`, here or on another node.
-pub fn inbox(state: &AppState) -> Inbox {
+/// What the requests and the jobs of a process share, each made once. Two inboxes would work as well, but what
+/// the door of one read of a delivery, the worker of the other would fetch and read again.
+#[derive(Clone)]
+pub struct Shared {
+    /// Deliveries that arrive through the router are processed by its `run`, here or on another node.
+    pub inbox: Inbox,
+    pub ledger: reports::Ledger,
+}
+
+impl Shared {
+    pub fn new(state: &AppState) -> Self {
+        Self { inbox: inbox(state), ledger: reports::Ledger::new() }
+    }
+}
+
+/// The inbox of this node, with every room's processor.
+fn inbox(state: &AppState) -> Inbox {
     let per_second = state.config.ingest_rate;
     let limit = Limit { per_second, burst: per_second.saturating_mul(5) };
     let inbox = Inbox::new(state.db.clone(), state.clock.clone(), limit);
@@ -139,11 +153,12 @@ pub fn change_hooks() -> deployments::hooks::Hooks {
 
 /// The service that answers every request.
 pub fn router(state: AppState) -> Router {
-    router_with(state, reports::Ledger::new())
+    let shared = Shared::new(&state);
+    router_with(state, shared)
 }
 
-/// The same over a ledger that jobs of this process keep warm.
-pub fn router_with(state: AppState, ledger: reports::Ledger) -> Router {
+/// The same beside jobs of this process.
+pub fn router_with(state: AppState, shared: Shared) -> Router {
     // Streams of live updates must not wait in a compressor's buffer.
     let compress = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));
     // The outermost first. One layer to the router, which boxes and clones what it wraps for every request.
@@ -159,7 +174,7 @@ pub fn router_with(state: AppState, ledger: reports::Ledger) -> Router {
         .layer(csrf(&state))
         .layer(Extension(status_page::Doorman::default()))
         .layer(Extension(status_page::PublicCache::default()))
-        .layer(Extension(ledger))
+        .layer(Extension(shared.ledger))
         .layer(Extension(change_hooks()))
         .layer(Extension(service_hooks()))
         .layer(Extension(runbook_sources()))
@@ -167,7 +182,7 @@ pub fn router_with(state: AppState, ledger: reports::Ledger) -> Router {
         .layer(DefaultBodyLimit::max(PAGE_BODY_LIMIT))
         .layer(Extension(SpanStore::new(state.db.clone(), state.clock.clone())))
         .layer(Extension(courier(&state)))
-        .layer(Extension(inbox(&state)));
+        .layer(Extension(shared.inbox));
     routes().into_router().layer(around).with_state(state)
 }
 

@@ -42,9 +42,9 @@ pub async fn serve(state: AppState) -> Result<()> {
         tracing::info!("no users yet: open {base_url}/setup and enter the one-time code {code}");
     }
     let db = state.db.clone();
-    let jobs = Jobs::start(&state)?;
-    let ledger = jobs.ledger.clone();
-    let service = app::router_with(state, ledger).into_make_service_with_connect_info::<SocketAddr>();
+    let shared = app::Shared::new(&state);
+    let jobs = Jobs::start(&state, &shared)?;
+    let service = app::router_with(state, shared).into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, service).with_graceful_shutdown(stop_signal());
     tokio::select! {
         outcome = serving => outcome.map_err(|e| Error::Internal(format!("serving: {e}")))?,
@@ -62,16 +62,14 @@ struct Jobs {
     /// Each of them does its work in transactions and can be left off anywhere.
     rounds: Vec<JoinHandle<()>>,
     notifications: notifications::worker::Worker,
-    ledger: reports::Ledger,
 }
 
 impl Jobs {
-    fn start(state: &AppState) -> Result<Self> {
+    fn start(state: &AppState, shared: &app::Shared) -> Result<Self> {
         let courier = notifications::Courier::new(&state.config).map_err(|e| Error::invalid("config", e))?;
         let outbound = status_page::jobs::outbound(state)?;
-        let ledger = reports::Ledger::new();
         let rounds = vec![
-            tokio::spawn(app::inbox(state).run()),
+            tokio::spawn(shared.inbox.clone().run()),
             alerts::jobs::spawn(state.clone()),
             relay::jobs::spawn(state.clone()),
             traces::jobs::spawn(state.clone()),
@@ -83,10 +81,10 @@ impl Jobs {
             oncall::jobs::spawn(state.clone()),
             oncall::jobs::spawn_connections(state.clone(), outbound.clone()),
             status_page::jobs::spawn(state.clone(), outbound, courier.clone()),
-            reports::jobs::spawn(state.clone(), ledger.clone()),
+            reports::jobs::spawn(state.clone(), shared.ledger.clone()),
         ];
         let notifications = notifications::worker::spawn(state.clone(), courier);
-        Ok(Self { rounds, notifications, ledger })
+        Ok(Self { rounds, notifications })
     }
 
     /// Leaves off, so that nothing asks a database that is closed.

@@ -103,7 +103,7 @@ on_both! {
             let told = json!({ "action": "closed", "repository": { "full_name": "acme/shop", "default_branch": "main" },
                 "pull_request": { "number": number, "merged": merged, "title": "Pool", "body": body, "base": { "ref": "main" } } });
             github.post_json("/ingest/changes/github", &told).await.expect(202);
-            faultline::app::inbox(&app.state).drain().await.unwrap();
+            faultline::app::Shared::new(&app.state).inbox.drain().await.unwrap();
         };
         send(1, false, &format!("Settles {key}")).await;
         assert_eq!(state(&app, &key).await, "open", "closed without merging");

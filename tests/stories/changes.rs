@@ -17,7 +17,7 @@ use crate::support::{TestApp, sample};
 
 /// Works off what the inbox holds, as the server's own loop does.
 async fn drain(app: &TestApp) -> usize {
-    faultline::app::inbox(&app.state).drain().await.expect("processed")
+    faultline::app::Shared::new(&app.state).inbox.drain().await.expect("processed")
 }
 
 async fn set_secret(app: &TestApp, source: &str, secrets: &str) {

@@ -196,7 +196,7 @@ on_both! {
                 answer.contains(why);
             }
         }
-        faultline::app::inbox(&app.state).drain().await.expect("processed");
+        faultline::app::Shared::new(&app.state).inbox.drain().await.expect("processed");
         let all = list(&app).await;
         let of = |service: &str| all.iter().filter(|d| d["service"] == service).collect::<Vec<_>>();
         assert_eq!((of("new-svc").len(), of("old-svc").len(), of("back-svc").len(), of("two-svc").len()), (1, 1, 1, 2));
@@ -217,7 +217,7 @@ on_both! {
             status: "succeeded".into(), commit: "0123abc".into(), url: Some(url), token: Some(app.ingest_token().await), ..Deploy::default()
         };
         deploy::run(&told, "").await.expect("recorded");
-        faultline::app::inbox(&app.state).drain().await.expect("processed");
+        faultline::app::Shared::new(&app.state).inbox.drain().await.expect("processed");
         let seen = list(&app).await;
         assert_eq!((&seen[0]["version"], &seen[0]["commit"], &seen[0]["source"]), (&json!("v1.3.2"), &json!("0123abc"), &json!("generic")));
         let api = faultline::accounts::service::add_token(&app.state, &faultline::accounts::Actor::system(), "ci", faultline::accounts::Scope::Api, Role::Responder).await.expect("a token").1;

@@ -10,7 +10,7 @@ use faultline::inbox::{Delivery, Inbox, Kind, store};
 use super::support::{TestApp, sample};
 
 pub fn inbox(app: &TestApp) -> Inbox {
-    faultline::app::inbox(&app.state)
+    faultline::app::Shared::new(&app.state).inbox
 }
 
 const ONE: &str = r#"{"version":"4","alerts":[{"status":"firing","labels":{"alertname":"Down","service":"checkout","severity":"critical"},
@@ -89,6 +89,20 @@ on_both! {
             assert_eq!(rows[0][field], rows[1][field], "{field}");
         }
         assert_eq!(rows[0]["title"], "Checkout äß is down");
+    }
+
+    async fn what_a_process_took_in_it_does_not_fetch_again(app: TestApp) {
+        let mut app = app;
+        let shared = faultline::app::Shared::new(&app.state);
+        app.router = faultline::app::router_with(app.state.clone(), shared.clone());
+        app.sender().await.post_bytes("/ingest/alerts/alertmanager", &[JSON], ONE).await.expect(202);
+        let tx = app.state.db.begin().await.unwrap();
+        let nothing = vec![faultline::db::Value::from(Vec::<u8>::new())];
+        tx.execute("UPDATE delivery_bodies SET body = $1, encoding = 'identity'", nothing).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(shared.inbox.drain().await.unwrap(), 1);
+        let list = app.api(Role::Viewer).await.get("/api/v1/alerts?limit=10").await.expect(200).json();
+        assert_eq!(list["items"][0]["title"], "Checkout is down", "{list}");
     }
 
     async fn every_way_to_show_a_token_works_and_none_is_kept(app: TestApp) {

@@ -95,7 +95,7 @@ on_both! {
         admin.post_form("/alerts/maintenance", &window).await.redirects_to("/alerts/maintenance");
         let body = json!([{ "title": "Cart errors", "dedup_key": "x1", "service": "cart", "severity": "critical", "starts_at": "2026-11-23T10:50:00Z" }]);
         app.sender().await.post_json("/ingest/alerts/generic", &body).await.expect(202);
-        faultline::app::inbox(&app.state).drain().await.unwrap();
+        faultline::app::Shared::new(&app.state).inbox.drain().await.unwrap();
         faultline::alerts::jobs::run_once(&app.state).await.unwrap();
         let alone: i64 = app.state.db.fetch_scalar("SELECT COUNT(*) FROM alerts WHERE incident_id IS NULL", vec![]).await.unwrap();
         assert_eq!(alone, 1, "the alert is there and in no incident");

@@ -256,7 +256,8 @@ on_both! {
         let (state, (_, token)) = (&app.state, api_token(&app).await);
         // The numbers, without the filters that were asked.
         let ask = async |ledger: faultline::reports::Ledger, filter: &str| {
-            let mut client = Browser::new(faultline::app::router_with(state.clone(), ledger));
+            let shared = faultline::app::Shared { ledger, ..faultline::app::Shared::new(state) };
+            let mut client = Browser::new(faultline::app::router_with(state.clone(), shared));
             client.set_bearer(&token);
             let path = format!("/api/v1/reports/overview?from=2025-11-01&to=2026-11-23{filter}");
             client.get(&path).await.expect(200).json()["total"].to_string()
