@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 
 /// Evaluated by the compiler: a zero here would not build.
 const OF_ACCOUNT: NonZeroU32 = NonZeroU32::new(10).unwrap();
-/// An office behind one address signs in at nine o'clock.
+/// An office behind one address signs in at nine o'clock. Evaluated by the compiler, too.
 const OF_PLACE: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
 /// Of this process; both in attempts a minute.

@@ -1,9 +1,10 @@
 //! A handle that gathers what is asked at one time into one trip.
 //!
 //! SQLite answers in a thread of its own: each trip there and back costs two changes of thread, which for a
-//! short query is more than the query. A page asks dozens of short questions, most of which do not need each other's answers. Asked by futures that
-//! are joined (`try_join!`, `join_all`), they meet here: the first to ask lets the others be polled once, then all
-//! go along together. The next round gathers again, so a page takes as many trips as its longest chain has.
+//! short query is more than the query. A page asks dozens of short questions, most of which do not need each
+//! other's answers. Asked by futures that are joined (`try_join!`, `join_all`), they meet here: the first to ask
+//! lets the others be polled once, then all go along together. The next round gathers again, so a page takes as
+//! many trips as its longest chain has.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
